@@ -1,0 +1,71 @@
+# make repro    the embedded collection, from drawing to report      make photos   the same on real photographs
+# make lab      JupyterLab       make test   every test              make lint     style and types
+# make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := repro
+.PHONY: repro photos lab test lint lock trim clean venv
+
+PHOTOS ?=
+UV := uv==0.13.9
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export DVC_NO_ANALYTICS := 1
+
+define LOCK_HEADER
+# Every package of the environment, pinned; `make lock` makes this file from pyproject.toml, for Python 3.11.
+# Linux x86-64: torch as the package index serves it, with the NVIDIA libraries that it requires (about 5.5 GB installed;
+# no GPU is needed). Linux on ARM: the same pins, with those NVIDIA libraries that exist for it. macOS and Windows: the same
+# versions without NVIDIA's libraries and Triton (the markers skip them); torch runs on the CPU, macOS on Apple silicon only.
+# Tested on Linux x86-64. There are no hashes, because pip takes no `-e .` beside hashed lines, and environment.yml needs both.
+endef
+export LOCK_HEADER
+
+repro: venv
+	dvc repro report@decor
+	python -m unifiedlib.show decor
+
+photos: venv
+	python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)")
+	dvc repro report@photos
+	python -m unifiedlib.show photos
+
+lab: venv
+	jupyter lab notebooks
+
+test: venv
+	python -m pytest --nbval-lax --nbval-current-env tests notebooks
+
+lint: venv
+	ruff check .
+	ruff format --check .
+	mypy
+
+venv: .venv/.installed
+
+# A stamp, written last: an installation that was interrupted is taken up again.
+.venv/.installed: requirements.lock
+	@python=; for candidate in python3.11 python3 python; do \
+	  if env PATH="$${PATH#*:}" $$candidate -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; done; \
+	if [ -z "$$python" ]; then echo "Python 3.11 is needed, and neither python3.11 nor python3 is one: install it (or use environment.yml with conda), then run make again." >&2; exit 1; fi; \
+	echo "installing requirements.lock into .venv with $$($$python -V) (about 3 minutes, 5.5 GB)"; \
+	env PATH="$${PATH#*:}" $$python -m venv .venv
+	@python -m pip install -qq -r requirements.lock
+	@python -m pip install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock:
+	@mkdir -p build && python3 -m venv build/uv && build/uv/bin/python -m pip install -qq $(UV)
+	@cp requirements.lock build/requirements.txt 2>/dev/null || true
+	build/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --no-emit-index-url --no-header \
+	  $(if $(UPGRADE),--upgrade) --output-file build/requirements.txt pyproject.toml
+	@{ printf '%s\n' "$$LOCK_HEADER"; awk '/^[^ #]/ { newer = /python_full_version >= .3\.1[2-9]/ } !/^#/ && !newer' build/requirements.txt; } \
+	  | sed "s/ ; python_full_version < '3.12' / /" > requirements.lock
+	@echo "requirements.lock: $$(grep -c == requirements.lock) pins"
+
+trim: venv
+	dvc gc --workspace --force
+
+clean:
+	rm -rf build executed results embeddings models .checkpoints data/decor data/photos .dvc/cache .dvc/tmp

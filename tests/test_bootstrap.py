@@ -1,0 +1,105 @@
+import numpy as np
+import pytest
+
+from unifiedlib.bootstrap import bootstrap_mean, bootstrap_rows, paired_bootstrap, resampled_means
+
+
+def noise(n_seed: int, n_query: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0.5, 0.2, (n_seed, n_query))
+
+
+def test_interval_of_one_seed_is_that_of_the_mean():
+    values = noise(1, 2000)
+    found = bootstrap_mean(values, 0, 4000)
+    error = values.std() / np.sqrt(values.size)
+    assert found.mean == pytest.approx(values.mean())
+    assert found.low == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
+    assert found.high == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
+
+
+def test_about_95_percent_of_intervals_hold_the_truth():
+    intervals = bootstrap_rows(noise(400, 100), 0, 500)
+    covered = np.mean([one.low <= 0.5 <= one.high for one in intervals])
+    assert 0.91 <= covered <= 0.98
+
+
+def test_resampled_means_equal_a_plain_resampling():
+    values = noise(3, 11)
+    means = resampled_means(values, 6, np.random.default_rng(7))
+    drawn = np.random.default_rng(7).integers(0, 11, size=(6, 11), dtype=np.int64)
+    assert np.allclose(means, values[:, drawn].mean(axis=2).T)
+
+
+def test_chunks_of_resamples_cover_all_of_them(monkeypatch):
+    values = noise(2, 50)
+    whole = resampled_means(values, 20, np.random.default_rng(1))
+    monkeypatch.setattr("unifiedlib.bootstrap.DRAWS_PER_CHUNK", 50 * 3)
+    assert np.allclose(resampled_means(values, 20, np.random.default_rng(1)), whole)
+
+
+def test_same_seed_gives_the_same_bits_and_another_does_not():
+    values = noise(3, 200)
+    assert bootstrap_mean(values, 5, 300) == bootstrap_mean(values, 5, 300)
+    assert bootstrap_mean(values, 5, 300) != bootstrap_mean(values, 6, 300)
+
+
+def test_seeds_that_differ_widen_the_interval():
+    alike = np.repeat(noise(1, 500), 3, axis=0)
+    apart = alike + np.array([[-0.1], [0.0], [0.1]])
+    narrow, wide = (bootstrap_mean(values, 0, 1000) for values in (alike, apart))
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def test_spread_of_a_few_seeds_is_not_understated():
+    # No noise over queries: the bootstrap's variance must be that of a mean of S seeds, s^2 / S.
+    level = np.array([0.1, 0.4, 0.2, 0.9])
+    values = np.repeat(level[:, None], 10, axis=1)
+    generator = np.random.default_rng(0)
+    means = resampled_means(values, 20000, generator)
+    drawn = generator.integers(0, 4, size=(20000, 3))
+    spread = np.take_along_axis(means, drawn, axis=1).mean(axis=1).var()
+    assert spread == pytest.approx(level.var(ddof=1) / 4, rel=0.05)
+    found = bootstrap_mean(values, 0, 20000)
+    assert (found.low, found.high) == pytest.approx((0.1333, 0.7333), abs=0.04)
+
+
+def test_pairing_removes_what_both_share():
+    shared = noise(3, 300)
+    found = paired_bootstrap(shared + 0.01, shared, 0, 300)
+    assert (found.mean, found.low, found.high) == pytest.approx((0.01, 0.01, 0.01))
+
+
+def test_one_untrained_row_is_paired_with_every_seed():
+    trained, untrained = noise(3, 300), noise(1, 300, seed=1)
+    found = paired_bootstrap(trained, untrained, 0, 300)
+    assert found == paired_bootstrap(trained, np.repeat(untrained, 3, axis=0), 0, 300)
+
+
+def test_swapping_the_sides_mirrors_the_interval():
+    first, second = noise(1, 100), noise(1, 100, seed=1)
+    forth, back = paired_bootstrap(first, second, 0, 999), paired_bootstrap(second, first, 0, 999)
+    assert (forth.mean, forth.low, forth.high) == pytest.approx((-back.mean, -back.high, -back.low))
+
+
+def test_nan_is_refused_naming_the_row():
+    values = noise(3, 5)
+    values[1, 2] = np.nan
+    with pytest.raises(ValueError, match="row 1 holds NaN"):
+        bootstrap_mean(values, 0, 100)
+
+
+@pytest.mark.parametrize("shape", [(0, 3), (3, 0), (3,)])
+def test_empty_or_flat_values_are_refused(shape):
+    with pytest.raises(ValueError, match="must be"):
+        bootstrap_mean(np.zeros(shape), 0, 100)
+
+
+def test_no_resamples_are_refused():
+    with pytest.raises(ValueError, match="n_resamples is 0"):
+        bootstrap_mean(noise(1, 3), 0, 0)
+
+
+@pytest.mark.parametrize(("first", "second"), [((3, 5), (3, 6)), ((3, 5), (2, 5)), ((1, 5), (3, 5))])
+def test_sides_that_cannot_be_paired_are_refused(first, second):
+    with pytest.raises(ValueError, match="cannot pair"):
+        paired_bootstrap(np.zeros(first), np.zeros(second), 0, 100)

@@ -1,0 +1,148 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from unifiedlib.bootstrap import Interval
+from unifiedlib.claims import comparison, judge_claims, verdict_of
+
+SPREAD = np.linspace(-0.05, 0.05, 200)
+HEADLINES = {"lens": "P@5", "shop_the_look": "P@1"}
+
+
+def per_query(levels, seeds=(0, 1, 2), spread=SPREAD):
+    """Results around a level for each (variant, representation, task); imagenet with its one seed."""
+    frames = [
+        pd.DataFrame(
+            {
+                "variant": variant,
+                "seed": seed,
+                "task": task,
+                "gallery": "task",
+                "representation": representation,
+                "metric": HEADLINES[task],
+                "item": np.arange(len(spread)),
+                "value": level + spread,
+            }
+        )
+        for (variant, representation, task), level in levels.items()
+        for seed in (seeds[:1] if variant == "imagenet" else seeds)
+    ]
+    return pd.concat(frames, ignore_index=True)
+
+
+def levels(unified=0.6, lens=0.6, shop=0.6, imagenet=0.3, codes=0.6):
+    found = {("lens", "float", "lens"): lens, ("shop_the_look", "float", "shop_the_look"): shop}
+    for task in HEADLINES:
+        found["unified", "float", task] = unified
+        found["unified", "binary", task] = codes
+        found["imagenet", "float", task] = imagenet
+    return found
+
+
+def judged(table, **changes):
+    settings = {"margin_c1": 0.01, "margin_c3": 0.02, "seed": 0, "n_resamples": 200} | changes
+    return {entry["id"]: entry for entry in judge_claims(table, HEADLINES, **settings)}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [
+        (-0.009, 0.01, "replicated"),
+        (-0.01, 0.01, "inconclusive"),
+        (-0.03, 0.02, "inconclusive"),
+        (-0.03, -0.01, "not replicated"),
+    ],
+)
+def test_verdict_follows_the_interval_and_the_threshold(low, high, verdict):
+    assert verdict_of(Interval(0.0, low, high), -0.01) == verdict
+
+
+def test_no_difference_does_not_beat():
+    assert verdict_of(Interval(0.0, 0.0, 0.0), 0.0) == "not replicated"
+
+
+def test_every_claim_is_judged_overall_and_on_every_task():
+    entries = judged(per_query(levels()))
+    assert list(entries) == [
+        *("C1", "C1/lens", "C1/shop_the_look", "C2", "C2/lens", "C2/shop_the_look"),
+        *("C3", "C3/lens", "C3/shop_the_look"),
+    ]
+    assert {entry["verdict"] for entry in entries.values()} == {"replicated"}
+    assert list(entries["C1"]) == ["id", "claim", "verdict", "effect", "low", "high", "how"]
+
+
+def test_one_lost_task_loses_the_whole_claim_with_its_effect():
+    entries = judged(per_query(levels(lens=0.65, shop=0.5)))
+    assert entries["C1/lens"]["verdict"] == "not replicated"
+    assert entries["C1/shop_the_look"]["verdict"] == "replicated"
+    assert entries["C1"]["verdict"] == "not replicated"
+    assert entries["C1"]["effect"] == entries["C1/lens"]["effect"] == pytest.approx(-0.05)
+
+
+def test_explanation_opens_with_the_loss():
+    entries = judged(per_query(levels(lens=0.65, shop=0.5)))
+    assert entries["C1"]["how"].startswith("The unified embedding loses on lens. ")
+    assert entries["C1/lens"]["how"].startswith(
+        "The unified embedding loses on lens: P@5 0.0500 lower than the specialist"
+    )
+    assert "loses" not in entries["C1/shop_the_look"]["how"]
+
+
+def test_small_loss_within_the_margin_is_replicated_and_still_told():
+    entry = judged(per_query(levels(lens=0.605)))["C1"]
+    assert entry["verdict"] == "replicated"
+    assert entry["how"].startswith("The unified embedding loses on lens. ")
+    assert entry["effect"] == pytest.approx(-0.005)
+
+
+def test_margins_decide_and_are_stated():
+    table = per_query(levels(lens=0.605, codes=0.585))
+    strict = judged(table, margin_c1=0.001, margin_c3=0.001)
+    assert (strict["C1/lens"]["verdict"], strict["C3/lens"]["verdict"]) == ("not replicated",) * 2
+    loose = judged(table)
+    assert (loose["C1/lens"]["verdict"], loose["C3/lens"]["verdict"]) == ("replicated",) * 2
+    assert "a margin of 0.020 counts as equally good" in loose["C3/lens"]["how"]
+
+
+def test_wide_interval_is_inconclusive_and_so_is_the_claim():
+    table = per_query(levels())
+    noise = np.random.default_rng(0).normal(0, 0.3, len(table))
+    noisy = table.assign(value=table["value"] + np.where(table["variant"] == "lens", noise, 0))
+    entries = judged(noisy)
+    assert entries["C1/lens"]["verdict"] == entries["C1"]["verdict"] == "inconclusive"
+    assert "lens inconclusive, shop_the_look replicated" in entries["C1"]["how"]
+
+
+def test_seeds_queries_and_metric_are_stated():
+    assert "P@5" in (how := judged(per_query(levels()))["C1/lens"]["how"])
+    assert "200 paired resamples of 200 queries and 3 seeds" in how
+    one = judged(per_query(levels(), seeds=(0,)))["C1/lens"]["how"]
+    assert "1 seed, so how much trainings differ is not covered" in one
+
+
+def test_variant_that_was_not_evaluated_leaves_its_claim_untested():
+    table = per_query(levels(imagenet=0.3))
+    entries = judged(table[table["variant"] != "imagenet"])
+    assert entries["C2"]["verdict"] == "inconclusive"
+    assert entries["C2"]["effect"] is None
+    assert "Not tested on lens: variant 'imagenet' was not evaluated" in entries["C2/lens"]["how"]
+    assert entries["C1"]["verdict"] == "replicated"
+    json.dumps(list(entries.values()), allow_nan=False)
+
+
+def test_only_the_tasks_own_gallery_and_headline_metric_count():
+    table = per_query(levels())
+    others = pd.concat([table.assign(gallery="merged", value=0.0), table.assign(metric="MAP@R", value=0.0)])
+    assert judged(pd.concat([table, others], ignore_index=True)) == judged(table)
+
+
+def test_order_of_rows_does_not_matter():
+    table = per_query(levels(lens=0.605))
+    assert judged(table.sample(frac=1, random_state=0)) == judged(table)
+
+
+def test_unknown_claim_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match="no claim 'C99'; the claims are C1, C2, C3"):
+        comparison("C99", "lens", 0.01, 0.02)

@@ -1,0 +1,65 @@
+"""Random views of a batch, every picture its own: resized crop, flip, colour; all in one pass over the batch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+GREY = (0.299, 0.587, 0.114)
+
+
+@dataclass(frozen=True)
+class AugmentationSettings:
+    """How far training views stray from the stored picture.
+
+    crop: side of a view in pixels. min_area: smallest share of the picture's area that a view shows, in (0, 1].
+    colour: largest relative change of brightness, contrast and saturation, in [0, 1).
+    """
+
+    crop: int
+    min_area: float
+    colour: float
+
+    def __post_init__(self) -> None:
+        if self.crop < 8:
+            raise ValueError(f"crop is {self.crop}; it must be at least 8 pixels")
+        if not 0 < self.min_area <= 1 or not 0 <= self.colour < 1:
+            raise ValueError(f"min_area is {self.min_area} and colour {self.colour}; they must lie in (0, 1] and [0, 1)")
+
+
+def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:
+    return torch.rand(n, generator=generator) * (high - low) + low
+
+
+def random_views(images: Tensor, settings: AugmentationSettings, generator: torch.Generator) -> Tensor:
+    """One random view of each image: [n x 3 x size x size], values 0..1, to [n x 3 x crop x crop].
+
+    A view is a crop of random area and aspect (3/4 to 4/3), resized bilinearly, mirrored in half of the cases, then
+    changed in brightness, contrast and saturation.
+    """
+    n = len(images)
+    side = _uniform(n, settings.min_area, 1.0, generator).sqrt()
+    aspect = _uniform(n, -0.5, 0.5, generator).mul(torch.log(torch.tensor(16 / 9))).exp().sqrt()
+    width, height = (side * aspect).clamp(max=1), (side / aspect).clamp(max=1)
+    flip = torch.where(torch.rand(n, generator=generator) < 0.5, -1.0, 1.0)
+    theta = torch.zeros(n, 2, 3)
+    theta[:, 0, 0], theta[:, 1, 1] = width * flip, height
+    theta[:, 0, 2] = (1 - width) * _uniform(n, -1, 1, generator)
+    theta[:, 1, 2] = (1 - height) * _uniform(n, -1, 1, generator)
+    grid = F.affine_grid(theta, [n, 3, settings.crop, settings.crop], align_corners=False)
+    views = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return _random_colour(views, settings.colour, generator) if settings.colour else views
+
+
+def _random_colour(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+    brightness, contrast, saturation = (
+        _uniform(len(images), 1 - strength, 1 + strength, generator).view(-1, 1, 1, 1) for _ in range(3)
+    )
+    images = images * brightness
+    grey = (images * torch.tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    images = grey + (images - grey) * saturation
+    mean = grey.mean(dim=(2, 3), keepdim=True)
+    return (mean + (images - mean) * contrast).clamp(0, 1).contiguous(memory_format=torch.channels_last)

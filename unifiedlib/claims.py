@@ -1,0 +1,218 @@
+"""The paper's claims, judged: unified against specialists (C1) and ImageNet (C2), codes against floats (C3).
+
+Each claim says "on every task". So it is judged per task, by the 95 % interval of a paired difference in the
+task's headline metric (P@k, task gallery), against a threshold: 0, or minus a margin that counts as equally
+good.
+
+- *replicated*: the whole interval lies above the threshold;
+- *not replicated*: the whole interval lies at or below it;
+- *inconclusive*: it straddles the threshold, or the claim could not be tested.
+
+Over all tasks a claim is replicated only if it is on every task (an intersection-union test, Berger 1982: it
+needs no correction for several tests), not replicated if it is not on any one, and inconclusive otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from unifiedlib.bootstrap import Interval, paired_bootstrap
+from unifiedlib.variants import IMAGENET, UNIFIED
+
+REPLICATED, NOT_REPLICATED, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
+SEVERITY = {NOT_REPLICATED: 0, INCONCLUSIVE: 1, REPLICATED: 2}
+DECIMALS = 6
+
+Claim = dict[str, str | float | None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison: a variant's results in one representation, and what a sentence calls it."""
+
+    variant: str
+    representation: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A claim about one task: `ours` minus `theirs` lies above `threshold` (0, or minus a margin)."""
+
+    id: str
+    claim: str
+    task: str
+    ours: Side
+    theirs: Side
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A comparison's outcome; without an interval it could not be tested."""
+
+    comparison: Comparison
+    verdict: str
+    interval: Interval | None
+    how: str
+
+    @property
+    def lost(self) -> bool:
+        """Whether our side came out lower, whatever the interval."""
+        return self.interval is not None and self.interval.mean < 0
+
+
+CLAIMS = {
+    "C1": "The unified embedding is at least as good on every task as that task's specialist.",
+    "C2": "The unified embedding beats the untrained ImageNet trunk on every task.",
+    "C3": "Binary codes of the unified embedding keep its precision on every task.",
+}
+
+
+def comparison(claim_id: str, task: str, margin_c1: float, margin_c3: float) -> Comparison:
+    """What claim C1, C2 or C3 compares on one task."""
+    unified = Side(UNIFIED, "float", "the unified embedding")
+    match claim_id:
+        case "C1":
+            theirs = Side(task, "float", "the specialist")
+            claim = f"The unified embedding is at least as good on {task} as its specialist."
+            return Comparison(claim_id, claim, task, unified, theirs, -margin_c1)
+        case "C2":
+            theirs = Side(IMAGENET, "float", "the ImageNet trunk")
+            claim = f"The unified embedding beats the ImageNet trunk on {task}."
+            return Comparison(claim_id, claim, task, unified, theirs, 0.0)
+        case "C3":
+            codes = Side(UNIFIED, "binary", "the unified variant's code")
+            claim = f"Binary codes keep the unified embedding's precision on {task}."
+            return Comparison(claim_id, claim, task, codes, unified, -margin_c3)
+    raise ValueError(f"there is no claim '{claim_id}'; the claims are {', '.join(CLAIMS)}")
+
+
+def verdict_of(interval: Interval, threshold: float) -> str:
+    """Judge a difference: replicated above the threshold, not replicated at or below it."""
+    if interval.low > threshold:
+        return REPLICATED
+    return NOT_REPLICATED if interval.high <= threshold else INCONCLUSIVE
+
+
+def _values(per_query: pd.DataFrame, side: Side, task: str, metric: str) -> npt.NDArray[np.float64] | None:
+    """A side's results [n_seed x n_query], seeds and queries ascending; None when there are none."""
+    chosen = {
+        "variant": side.variant,
+        "representation": side.representation,
+        "task": task,
+        "metric": metric,
+        "gallery": "task",
+    }
+    keep = np.logical_and.reduce(
+        [(per_query[column] == value).to_numpy() for column, value in chosen.items()]
+    )
+    rows = per_query.loc[keep, ["seed", "item", "value"]]
+    if rows.empty:
+        return None
+    table = rows.pivot_table(index="seed", columns="item", values="value")
+    return np.asarray(table.sort_index().sort_index(axis=1), np.float64)
+
+
+def _explain(
+    it: Comparison, metric: str, means: tuple[float, float], found: Interval, shape: tuple[int, int], n: int
+) -> str:
+    n_seed, n_query = shape
+    ours, size = it.ours.name, f"{abs(found.mean):.4f}"
+    if found.mean < 0:
+        outcome = (
+            f"{ours[0].upper()}{ours[1:]} loses on {it.task}: {metric} {size} lower than {it.theirs.name}"
+        )
+    elif found.mean == 0:
+        outcome = f"On {it.task}, {ours} and {it.theirs.name} have the same {metric}"
+    else:
+        outcome = f"On {it.task}, {ours} reaches a {metric} {size} higher than {it.theirs.name}"
+    seeds = "1 seed, so how much trainings differ is not covered" if n_seed == 1 else f"{n_seed} seeds"
+    rule = (
+        "0"
+        if it.threshold == 0
+        else f"{it.threshold:.3f} (a margin of {-it.threshold:.3f} counts as equally good)"
+    )
+    return (
+        f"{outcome} ({means[0]:.4f} against {means[1]:.4f}). The difference is {found.mean:+.4f}, "
+        f"95 % interval {found.low:+.4f} to {found.high:+.4f}, from {n} paired resamples of {n_query} "
+        f"queries and {seeds}; replicated only if the whole interval lies above {rule}."
+    )
+
+
+def judge(it: Comparison, per_query: pd.DataFrame, metric: str, seed: int, n_resamples: int) -> Judgement:
+    """Judge one claim on one task from the per-query results (columns as in per_query.parquet)."""
+    ours, theirs = (_values(per_query, side, it.task, metric) for side in (it.ours, it.theirs))
+    if ours is None or theirs is None:
+        absent = it.ours.variant if ours is None else it.theirs.variant
+        how = f"Not tested on {it.task}: variant '{absent}' was not evaluated."
+        return Judgement(it, INCONCLUSIVE, None, how)
+    found = paired_bootstrap(ours, theirs, seed, n_resamples)
+    means = (float(ours.mean()), float(theirs.mean()))
+    how = _explain(it, metric, means, found, (ours.shape[0], ours.shape[1]), n_resamples)
+    return Judgement(it, verdict_of(found, it.threshold), found, how)
+
+
+def combine(judgements: list[Judgement]) -> tuple[str, Judgement, str]:
+    """A claim over all its tasks: the verdict, the worst task's judgement, and what explains both.
+
+    The worst task is the one with the worst verdict, and among those with the lowest difference.
+    """
+    worst = min(
+        judgements, key=lambda one: (SEVERITY[one.verdict], one.interval.mean if one.interval else np.inf)
+    )
+    losers = [one.comparison.task for one in judgements if one.lost]
+    ours = worst.comparison.ours.name
+    opening = f"{ours[0].upper()}{ours[1:]} loses on {', '.join(losers)}. " if losers else ""
+    verdicts = ", ".join(f"{one.comparison.task} {one.verdict}" for one in judgements)
+    how = f"{opening}By task: {verdicts}. The effect given is the worst task's. {worst.how}"
+    return worst.verdict, worst, how
+
+
+def _entry(claim_id: str, claim: str, verdict: str, interval: Interval | None, how: str) -> Claim:
+    numbers = (None,) * 3 if interval is None else (interval.mean, interval.low, interval.high)
+    effect, low, high = (None if number is None else round(number, DECIMALS) + 0.0 for number in numbers)
+    return {
+        "id": claim_id,
+        "claim": claim,
+        "verdict": verdict,
+        "effect": effect,
+        "low": low,
+        "high": high,
+        "how": how,
+    }
+
+
+def judge_claims(
+    per_query: pd.DataFrame,
+    headlines: Mapping[str, str],
+    *,
+    margin_c1: float,
+    margin_c3: float,
+    seed: int,
+    n_resamples: int,
+) -> list[Claim]:
+    """Judge C1, C2 and C3, each overall and on every task ("C1", then "C1/<task>").
+
+    per_query: columns as in per_query.parquet; headlines: {task: its headline metric, such as "P@20"}.
+    margin_c1: by how much a specialist may be better and the unified embedding still counts as equally good.
+    margin_c3: the same for codes against floats. Both in units of the metric, 0 to 1.
+    Returns the entries of claims.json; effect, low and high are None where a variant was not evaluated.
+    """
+    entries: list[Claim] = []
+    for claim_id, claim in CLAIMS.items():
+        judgements = [
+            judge(comparison(claim_id, task, margin_c1, margin_c3), per_query, metric, seed, n_resamples)
+            for task, metric in headlines.items()
+        ]
+        verdict, worst, how = combine(judgements)
+        entries.append(_entry(claim_id, claim, verdict, worst.interval, how))
+        for one in judgements:
+            own_id = f"{claim_id}/{one.comparison.task}"
+            entries.append(_entry(own_id, one.comparison.claim, one.verdict, one.interval, one.how))
+    return entries

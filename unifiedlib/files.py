@@ -1,0 +1,70 @@
+"""Writing files so that half-written output is never mistaken for whole: write aside, then rename."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pandas as pd
+
+
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield a temporary sibling of `path` to write to; it becomes `path` when the block ends without an error.
+
+    The parent folder is made. If the block fails, the temporary file is removed and an older `path` stays as it was.
+    The temporary name keeps the suffix of `path`, since some writers choose the format (or add a suffix) by it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield aside
+        os.replace(aside, path)
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(folder: Path) -> Iterator[Path]:
+    """Yield an empty temporary folder that replaces `folder` when the block ends without an error."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir()
+    try:
+        yield aside
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(aside, folder)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_json(path: Path, content: object) -> None:
+    """Write `content` as indented JSON; NaN and infinity are refused (ValueError)."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_path(path) as aside:
+        aside.write_text(text + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, frame: pd.DataFrame) -> None:
+    """Write a table as Parquet or CSV, by the suffix of `path`; any other suffix is a ValueError."""
+    with atomic_path(path) as aside:
+        match path.suffix:
+            case ".parquet":
+                frame.to_parquet(aside, index=False)
+            case ".csv":
+                frame.to_csv(aside, index=False, lineterminator="\n")
+            case suffix:
+                raise ValueError(f"cannot write a table as '{suffix}' ({path}): use .parquet or .csv")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file's bytes, read in pieces."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

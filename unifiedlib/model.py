@@ -1,0 +1,120 @@
+"""The embedding model: trunk, average pool, LayerNorm, Linear, unit length; and its files."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unifiedlib.files import atomic_folder, write_json
+from unifiedlib.losses import ProxyHead
+from unifiedlib.trunk import make_trunk
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """All that is needed to rebuild a model and to prepare its pictures.
+
+    trunk, weights: see `make_trunk`. dim: width of the embedding in values, and of the code in bits; a multiple of 8.
+    temperature: of the proxy heads. size: side of the stored pictures in pixels, at which pictures are embedded.
+    """
+
+    trunk: str
+    weights: str
+    dim: int
+    temperature: float
+    size: int
+
+    def __post_init__(self) -> None:
+        if self.dim < 8 or self.dim % 8:
+            raise ValueError(f"dim is {self.dim}; it must be a multiple of 8, so that codes fill whole bytes")
+
+
+class EmbeddingModel(nn.Module):
+    """Maps pictures to unit vectors.
+
+    Global average pool, LayerNorm without affine parameters, a bias-free Linear only where `dim` differs from the trunk's
+    width, L2 normalisation (BMVC 2019, section 3.2). LayerNorm centres the values at zero, which is what makes the codes
+    `value > 0` work. `heads` holds one `ProxyHead` per label set, keyed `task/label_set`.
+    """
+
+    def __init__(self, settings: ModelSettings, classes: dict[str, list[str]], generator: torch.Generator) -> None:
+        super().__init__()
+        self.settings = settings
+        self.classes = classes
+        trunk, info = make_trunk(settings.trunk, settings.weights)
+        self.trunk = trunk.to(memory_format=torch.channels_last)
+        self.width = info.width
+        self.linear: nn.Linear | None = None
+        if settings.dim != info.width:
+            self.linear = nn.Linear(info.width, settings.dim, bias=False)
+            with torch.no_grad():
+                self.linear.weight.normal_(0, info.width**-0.5, generator=generator)
+        self.heads = nn.ModuleDict(
+            {key: ProxyHead(len(names), settings.dim, settings.temperature, generator) for key, names in classes.items()}
+        )
+        self.register_buffer("mean", torch.tensor(info.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(info.std).view(1, 3, 1, 1), persistent=False)
+
+    def train(self, mode: bool = True) -> EmbeddingModel:
+        """As in PyTorch, but BatchNorm keeps its ImageNet statistics: small batches of mixed tasks would spoil them."""
+        super().train(mode)
+        for module in self.trunk.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
+    def pool(self, images: Tensor) -> Tensor:
+        """Pooled trunk features [n x width] of images [n x 3 x height x width], values 0..1."""
+        features = self.trunk((images - self.mean) / self.std)
+        if features.ndim != 4:
+            raise ValueError(f"trunk {self.settings.trunk!r} gives no feature map: choose a convolutional trunk")
+        return features.mean(dim=(2, 3))
+
+    def project(self, pooled: Tensor) -> Tensor:
+        """Unit vectors [n x dim] of pooled trunk features [n x width]."""
+        values = F.layer_norm(pooled, (self.width,))
+        if self.linear is not None:
+            values = self.linear(values)
+        return F.normalize(values, dim=1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Unit vectors [n x dim] of images [n x 3 x height x width], values 0..1."""
+        return self.project(self.pool(images))
+
+
+def to_images(pixels: np.ndarray) -> Tensor:
+    """Stored pixels uint8 [n x size x size x 3] as float images [n x 3 x size x size], 0..1, channels last in memory."""
+    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div_(255)
+
+
+def save_model(folder: Path, model: EmbeddingModel, about: dict[str, object], history: str) -> None:
+    """Write `model.safetensors`, `model.json` and `history.csv` (given as text) as one folder, or not at all."""
+    with atomic_folder(folder) as aside:
+        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, aside / "model.safetensors")
+        write_json(aside / "model.json", {"model": asdict(model.settings), "classes": model.classes, **about})
+        (aside / "history.csv").write_text(history, encoding="utf-8")
+
+
+def load_model(folder: Path) -> EmbeddingModel:
+    """Rebuild a saved model, in evaluation mode.
+
+    Raises FileNotFoundError when there is none, ValueError when its files are damaged or do not fit together.
+    """
+    if not (folder / "model.json").is_file():
+        raise FileNotFoundError(f"{folder} holds no model; run the train stage first")
+    about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+    settings = ModelSettings(**{**about["model"], "weights": "none"})
+    model = EmbeddingModel(settings, about["classes"], torch.Generator().manual_seed(0))
+    try:
+        model.load_state_dict(load_file(folder / "model.safetensors"))
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise ValueError(f"{folder / 'model.safetensors'} is damaged or does not fit its model.json: train it again") from error
+    return model.eval()

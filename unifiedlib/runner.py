@@ -1,0 +1,199 @@
+"""Runs one stage of the pipeline: its notebook, with the parameters of params.yaml, in the repository's root.
+
+    python -m unifiedlib.runner clean
+    python -m unifiedlib.runner train --collection decor --variant unified
+
+The clean copy `build/notebooks/NN_stage.ipynb` is executed to `executed/<collection>/NN_stage[-variant].ipynb`, with an HTML page
+beside it. A notebook that fails is kept as `….failed.ipynb`, and what the stage had written is removed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+import papermill
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import DeadKernelError
+from nbformat import NotebookNode
+from papermill.exceptions import PapermillExecutionError
+
+from unifiedlib import paths
+from unifiedlib.cleaning import clean_notebooks
+from unifiedlib.files import atomic_path
+from unifiedlib.html import render
+from unifiedlib.parameter_cell import check_parameters
+from unifiedlib.params import COLLECTIONS, STAGE_FOLDERS, Value, load_params, stage_parameters
+from unifiedlib.progress import LOG_VARIABLE
+
+NOTEBOOKS = Path("notebooks")
+CLEAN_NOTEBOOKS = Path("build/notebooks")
+EXECUTED = Path("executed")
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+OUTPUTS = {
+    "assemble": "{data_folder}",
+    "train": "{model_folder}/{variant}",
+    "binarize": "{embedding_folder}",
+    "evaluate": "{result_folder}",
+}
+
+
+class StageError(RuntimeError):
+    """A stage's notebook failed; the message is the notebook's own sentence and where its copy lies."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the pipeline for one collection, and for one variant when it trains."""
+
+    name: str
+    collection: str
+    variant: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}@{self.collection}" + (f"-{self.variant}" if self.variant else "")
+
+    @property
+    def notebook(self) -> str:
+        """Name of the stage's notebook, without its suffix."""
+        return f"{1 + list(STAGE_FOLDERS).index(self.name):02d}_{self.name}"
+
+    def executed(self, suffix: str) -> Path:
+        """The executed notebook (`.ipynb`), its page (`.html`), or the copy of one that failed (`.failed.ipynb`)."""
+        variant = f"-{self.variant}" if self.variant else ""
+        return paths.resolve(EXECUTED / self.collection / f"{self.notebook}{variant}{suffix}")
+
+    def output(self, values: Mapping[str, Value]) -> Path | None:
+        """The folder that this stage writes, if it writes one."""
+        pattern = OUTPUTS.get(self.name)
+        return paths.resolve(pattern.format(**values)) if pattern else None
+
+
+def kernel_environment(threads: int) -> dict[str, str]:
+    """Environment variables of a stage's kernel: fixed hashing and thread counts, progress as lines of a log."""
+    fixed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", LOG_VARIABLE: "1"}
+    return fixed | {paths.ROOT_VARIABLE: str(paths.root())} | dict.fromkeys(THREAD_VARIABLES, str(threads))
+
+
+def own_kernel(environment: dict[str, str]) -> type[AsyncKernelManager]:
+    """A kernel manager that starts this very interpreter, whatever kernels the machine has under the name `python3`."""
+    command = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
+    spec = KernelSpec(argv=command, env=environment, display_name="Python 3", language="python", name="python3")
+
+    class OwnKernel(AsyncKernelManager):
+        @property
+        def kernel_spec(self) -> KernelSpec:
+            return spec
+
+    return OwnKernel
+
+
+def _remove(path: Path | None) -> None:
+    if path is not None and path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    elif path is not None:
+        path.unlink(missing_ok=True)
+
+
+def _execute(stage: Stage, source: Path, values: Mapping[str, Value], threads: int) -> NotebookNode:
+    """Execute the notebook to a file of its own; on failure that file becomes the `.failed.ipynb`."""
+    running, failed = stage.executed(".running.ipynb"), stage.executed(".failed.ipynb")
+    running.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return papermill.execute_notebook(
+            source,
+            running,
+            parameters=dict(values),
+            kernel_name="python3",
+            language="python",
+            progress_bar=False,
+            stdout_file=sys.stdout,
+            stderr_file=sys.stderr,
+            cwd=paths.root(),
+            kernel_manager_class=own_kernel(kernel_environment(threads)),
+        )
+    except BaseException:
+        if running.exists():
+            os.replace(running, failed)
+        raise
+
+
+def _failure(stage: Stage, sentence: str) -> StageError:
+    kept = stage.executed(".failed.ipynb")
+    where = f"\nThe notebook up to that cell: {paths.relative(kept)}" if kept.exists() else ""
+    return StageError(f"{stage} stopped: {sentence}{where}")
+
+
+def run_stage(stage: Stage) -> Path:
+    """Run a stage; returns the page of its executed notebook.
+
+    What an earlier run of the stage left is removed first. Raises ParameterError for a parameter that is wrong, FileNotFoundError
+    for a missing clean copy, and StageError when the notebook fails; then nothing that the stage wrote stays but its checkpoints.
+    """
+    params = load_params(paths.resolve("params.yaml"))
+    values = stage_parameters(params, stage.name, stage.collection, stage.variant)
+    source = paths.resolve(CLEAN_NOTEBOOKS / f"{stage.notebook}.ipynb")
+    if not source.exists():
+        raise FileNotFoundError(f"{paths.relative(source)} is missing: run `python -m unifiedlib.runner clean` first")
+    check_parameters(source, values)
+    output = stage.output(values)
+    for old in (output, *(stage.executed(suffix) for suffix in (".ipynb", ".html", ".failed.ipynb"))):
+        _remove(old)
+    try:
+        notebook = _execute(stage, source, values, params.threads)
+    except BaseException as error:
+        _remove(output)
+        if isinstance(error, PapermillExecutionError):
+            raise _failure(stage, f"{error.ename}: {error.evalue}") from None
+        if isinstance(error, DeadKernelError):
+            raise _failure(stage, "its kernel ended; it was interrupted, or ran out of memory") from None
+        raise
+    os.replace(stage.executed(".running.ipynb"), stage.executed(".ipynb"))
+    about = " · ".join(filter(None, [f"collection {stage.collection}", stage.variant and f"variant {stage.variant}", f"stage {stage.name}"]))
+    page = stage.executed(".html")
+    with atomic_path(page) as aside:
+        aside.write_text(render(notebook, about, paths.resolve(NOTEBOOKS)), encoding="utf-8")
+    return page
+
+
+def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m unifiedlib.runner", description="Run one stage of the pipeline.")
+    stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
+    stages.add_parser("clean", help="write the notebooks without outputs to build/notebooks")
+    for name in STAGE_FOLDERS:
+        stage = stages.add_parser(name, help=f"execute the notebook of {name}")
+        stage.add_argument("--collection", required=True, choices=COLLECTIONS)
+        stage.add_argument("--variant", required=name == "train") if name == "train" else stage.set_defaults(variant=None)
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status. Errors that a user can mend are printed as their one sentence."""
+    arguments = _arguments(argv)
+    start = monotonic()
+    try:
+        if arguments.stage == "clean":
+            copies = clean_notebooks(paths.resolve(NOTEBOOKS), paths.resolve(CLEAN_NOTEBOOKS))
+            print(f"clean: {len(copies)} notebooks in {CLEAN_NOTEBOOKS}")
+        else:
+            stage = Stage(arguments.stage, arguments.collection, arguments.variant)
+            page = run_stage(stage)
+            print(f"{stage}: {monotonic() - start:.0f} s, {paths.relative(page)}", flush=True)
+    except (ValueError, OSError, StageError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{arguments.stage} interrupted; a training goes on from its checkpoint when it is run again", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

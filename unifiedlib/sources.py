@@ -1,0 +1,177 @@
+"""The photographs' sources: put them at `data/sources/<collection>`, and list what is there for the pipeline to depend on.
+
+    python -m unifiedlib.sources photos                   # git, at pinned commits, unless they are there
+    python -m unifiedlib.sources photos --local FOLDER    # a copy that you have
+
+`data/sources/photos` is a link to the copy or to the clones; `data/sources/photos.json` says how many files of which
+total size lie there and hashes their listing, so that DVC notices another source without reading each picture.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from unifiedlib import paths
+from unifiedlib.files import atomic_folder, write_json
+
+SOURCES_FOLDER = Path("data/sources")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A public data set at one commit. folder: its name below `data/sources/<collection>`; needs: a file that it must hold."""
+
+    name: str
+    folder: str
+    url: str
+    commit: str
+    licence: str
+    needs: str
+
+
+SOURCES = {
+    "photos": (
+        Source(
+            "Clothing Dataset",
+            "clothing",
+            "https://github.com/alexeygrigorev/clothing-dataset",
+            "7ed86a9cc56763b6acb35e41cb35184e43a5d218",
+            "CC0 1.0",
+            "images.csv",
+        ),
+        Source(
+            "Grocery Store Dataset",
+            "grocery",
+            "https://github.com/marcusklasson/GroceryStoreDataset",
+            "fc80ba90f803d79d0383df52c5a4ac5de99ff6fc",
+            "MIT",
+            "dataset/classes.csv",
+        ),
+    )
+}
+
+
+class SourceError(RuntimeError):
+    """A source cannot be had; the message says which, why, and what to do instead."""
+
+
+def _git(*words: str | Path, folder: Path) -> str:
+    environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_DIR": str(folder / ".git"), "GIT_WORK_TREE": str(folder)}
+    done = subprocess.run(["git", *map(str, words)], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def clone(source: Source, target: Path) -> None:
+    """Fetch one commit of a public repository to `target`, which appears only when it is whole.
+
+    Raises SourceError without git or a network, or when another commit came.
+    """
+    try:
+        with atomic_folder(target) as aside:
+            _git("init", "-q", folder=aside)
+            _git("fetch", "-q", "--depth", "1", source.url, source.commit, folder=aside)
+            _git("-c", "advice.detachedHead=false", "checkout", "-q", "FETCH_HEAD", folder=aside)
+            if (head := _git("rev-parse", "HEAD", folder=aside)) != source.commit:
+                raise SourceError(f"{source.name}: asked {source.url} for commit {source.commit}, got {head}; try again")
+            shutil.rmtree(aside / ".git")
+    except FileNotFoundError:
+        raise SourceError("git is not installed: install it, or name a copy with `make photos PHOTOS=FOLDER`") from None
+    except subprocess.CalledProcessError as error:
+        why = (error.stderr.strip().splitlines() or ["git failed"])[-1]
+        raise SourceError(
+            f"{source.name}: cannot fetch {source.url} ({why}); connect to a network and run `make photos` again, "
+            "or name a copy with `make photos PHOTOS=FOLDER`"
+        ) from None
+
+
+def check_folder(folder: Path, sources: Sequence[Source]) -> None:
+    """Raise SourceError when `folder` does not hold each source in its public layout."""
+    if not folder.is_dir():
+        raise SourceError(f"the photo folder {folder} is missing: name one that holds {' and '.join(f'{s.folder}/' for s in sources)}")
+    for source in sources:
+        if not (folder / source.folder / source.needs).is_file():
+            raise SourceError(
+                f"{folder} is no copy of the photos: {source.folder}/{source.needs} is missing; it must hold {source.name} "
+                f"({source.url}) as {source.folder}/"
+            )
+
+
+def _files(folder: Path) -> Iterator[tuple[str, int]]:
+    """Every file below `folder` but git's, as (relative path, size in bytes), in order."""
+    for place, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(names):
+            path = Path(place, name)
+            yield path.relative_to(folder).as_posix(), path.stat().st_size
+
+
+def listing(folder: Path, sources: Sequence[Source]) -> dict[str, dict[str, int | str]]:
+    """Per source its number of files, their bytes, and the SHA-256 of all their names and sizes."""
+    table: dict[str, dict[str, int | str]] = {}
+    for source in sources:
+        files = list(_files(folder / source.folder))
+        text = "".join(f"{name}\t{size}\n" for name, size in files)
+        table[source.folder] = {
+            "files": len(files),
+            "bytes": sum(size for _, size in files),
+            "listing": hashlib.sha256(text.encode()).hexdigest(),
+        }
+    return table
+
+
+def _link(link: Path, target: Path) -> None:
+    if link.is_dir() and not link.is_symlink():
+        raise SourceError(f"{paths.relative(link)} is a folder, where a link to the photos belongs: move it away and name it with PHOTOS=FOLDER")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    aside = link.with_name(f".{link.name}.{os.getpid()}")
+    aside.symlink_to(target.resolve(), target_is_directory=True)
+    os.replace(aside, link)
+
+
+def provide(collection: str, local: Path | None) -> Path:
+    """Make `data/sources/<collection>` and its listing; returns the folder.
+
+    local: a copy to use. Without one, what an earlier call has put there stays; else the public sources are cloned.
+    Raises SourceError when a source is missing or cannot be had; the listing is then as it was.
+    """
+    sources, link = SOURCES[collection], paths.resolve(SOURCES_FOLDER / collection)
+    if local is not None:
+        check_folder(local, sources)
+        _link(link, local)
+    elif not link.is_dir():
+        clones = link.with_name(f"{collection}-clones")
+        for source in sources:
+            if not (clones / source.folder).is_dir():
+                print(f"fetching {source.name} from {source.url}", flush=True)
+                clone(source, clones / source.folder)
+        _link(link, clones)
+    check_folder(link, sources)
+    write_json(link.with_suffix(".json"), listing(link, sources))
+    return link
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m unifiedlib.sources", description="Put a collection's sources in place.")
+    parser.add_argument("collection", choices=tuple(SOURCES))
+    parser.add_argument("--local", type=Path, metavar="FOLDER", help="use this copy instead of fetching the public sources")
+    arguments = parser.parse_args(argv)
+    try:
+        folder = provide(arguments.collection, arguments.local)
+    except (SourceError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"{arguments.collection}: {paths.relative(folder)} -> {folder.resolve()}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""What a variant learns from: its label sets as class numbers, the batches of each task, and the images held out to validate."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from unifiedlib.contract import Collection
+from unifiedlib.losses import NO_LABEL
+from unifiedlib.sampling import ClassBalancedSampler, generator_for
+from unifiedlib.variants import tasks_of
+
+MIN_IMAGES_TO_HOLD_OUT = 4
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training side of a collection for one variant.
+
+    classes: class names per label set, keyed `task/label_set`; the order of its keys is the order of the columns of `labels`.
+    labels: int64 [n_items x n_label_sets], class numbers, `NO_LABEL` where a label set says nothing of an item. Row i is item i.
+    trained, held_out: item numbers, int64, ascending, disjoint. main: per task, the column that its batches are balanced by.
+    """
+
+    classes: dict[str, list[str]]
+    labels: np.ndarray
+    trained: np.ndarray
+    held_out: np.ndarray
+    main: dict[str, int]
+
+    def samplers(
+        self, collection: Collection, batch_size: int, images_per_class: int, catalog_share: float, key: tuple[int | str, ...]
+    ) -> dict[str, ClassBalancedSampler]:
+        """One class-balanced sampler per task."""
+        catalog = (collection.items["domain"] == "catalog").to_numpy()
+        samplers = {}
+        for task, column in self.main.items():
+            items = self.trained[self.labels[self.trained, column] != NO_LABEL]
+            _, numbers = np.unique(self.labels[items, column], return_inverse=True)
+            samplers[task] = ClassBalancedSampler(
+                items, numbers, catalog[items], batch_size, images_per_class, catalog_share, (*key, task)
+            )
+        return samplers
+
+
+def _hold_out(rows: pd.DataFrame, share: float, key: tuple[int | str, ...]) -> np.ndarray:
+    """Items to validate on: `share` of each class with at least `MIN_IMAGES_TO_HOLD_OUT` images, rounded by chance."""
+    chosen = []
+    for label, items in rows.groupby("label", sort=True)["item"]:
+        if len(items) >= MIN_IMAGES_TO_HOLD_OUT:
+            generator = generator_for(*key, str(label))
+            count = math.floor(len(items) * share + generator.random())
+            chosen.append(generator.choice(np.sort(items.to_numpy()), count, replace=False))
+    return np.unique(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
+
+
+def training_data(collection: Collection, variant: str, validation_share: float, seed: int) -> TrainingData:
+    """The training data of a variant. The images held out of a task are the same for every variant of one seed."""
+    if not 0 <= validation_share < 0.5:
+        raise ValueError(f"validation_share is {validation_share}; it must lie in [0, 0.5)")
+    classes: dict[str, list[str]] = {}
+    columns: list[np.ndarray] = []
+    main: dict[str, int] = {}
+    held_out: list[np.ndarray] = []
+    for task in tasks_of(variant, collection):
+        rows = collection.training_rows(task)
+        label_set = collection.tasks[task].label_set
+        if label_set not in set(rows["label_set"]):
+            raise ValueError(f"task '{task}' has no training items in its label set '{label_set}': label some items with role 'train'")
+        for name, part in rows.groupby("label_set", sort=True):
+            numbers, names = pd.factorize(part["label"], sort=True)
+            column = np.full(len(collection.items), NO_LABEL, np.int64)
+            column[part["item"].to_numpy()] = numbers
+            if name == label_set:
+                main[task] = len(columns)
+                held_out.append(_hold_out(part, validation_share, ("hold out", seed, collection.name, task)))
+            classes[f"{task}/{name}"] = [str(label) for label in names]
+            columns.append(column)
+    labels = np.stack(columns, axis=1)
+    out = np.unique(np.concatenate(held_out))
+    trained = np.setdiff1d(np.flatnonzero((labels != NO_LABEL).any(axis=1)), out)
+    return TrainingData(classes, labels, trained, out, main)
+
+
+def iterations_per_epoch(collection: Collection, batch_size: int) -> int:
+    """Iterations that an epoch takes, `batch_size` images of a task each: enough to go through the largest task's data once.
+
+    It depends on the collection, not on the variant, so a specialist sees as many images of its task as the unified embedding.
+    """
+    largest = max(collection.training_rows(task)["item"].nunique() for task in collection.tasks)
+    return math.ceil(largest / batch_size)

@@ -37,11 +37,16 @@ def parameters_cell(values: Mapping[str, Value]) -> str:
 def toy_notebook(stage: str, values: Mapping[str, Value], *sources: str) -> nbformat.NotebookNode:
     """A notebook with a heading, a parameters cell, and one cell per source (the stage's toy work when none is given)."""
     sources = sources or (WRITE.format(out=WORK[stage], stage=stage),)
-    cells = [new_markdown_cell(f"# The *{stage}* stage"), new_code_cell(parameters_cell(values), metadata={"tags": ["parameters"]})]
+    cells = [
+        new_markdown_cell(f"# The *{stage}* stage"),
+        new_code_cell(parameters_cell(values), metadata={"tags": ["parameters"]}),
+    ]
     cells += [new_code_cell(source) for source in sources]
     for number, cell in enumerate(cells):
         cell["id"] = f"{stage}-{number}"
-    return new_notebook(cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}})
+    return new_notebook(
+        cells=cells, metadata={"kernelspec": {"name": "python3", "display_name": "x", "language": "python"}}
+    )
 
 
 def number_of(stage: str) -> int:
@@ -55,7 +60,9 @@ def values_of(root: Path, stage: str, collection: str = "decor") -> dict[str, Va
     return stage_parameters(params, stage, collection, params.variants[0] if stage == "train" else None)
 
 
-def write_notebook(root: Path, stage: str, *sources: str, folder: str = "notebooks", **changed: Value) -> Path:
+def write_notebook(
+    root: Path, stage: str, *sources: str, folder: str = "notebooks", **changed: Value
+) -> Path:
     """Write a toy notebook of `stage`; `changed` overrides what its parameters cell declares."""
     path = root / folder / f"{number_of(stage):02d}_{stage}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -64,9 +71,9 @@ def write_notebook(root: Path, stage: str, *sources: str, folder: str = "noteboo
 
 
 def make_project(root: Path) -> Path:
-    """A repository in miniature: the real params.yaml with two variants, and a toy notebook per stage."""
+    """A repository in miniature: the real params.yaml with one variant, and a toy notebook per stage."""
     params = YAML(typ="safe", pure=True).load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    params["variants"] = ["imagenet", "unified"]
+    params["variants"] = ["unified"]
     with (root / "params.yaml").open("w", encoding="utf-8") as stream:
         YAML(pure=True).dump(params, stream)
     for stage in STAGE_FOLDERS:
@@ -75,9 +82,11 @@ def make_project(root: Path) -> Path:
 
 
 def add_pipeline(root: Path) -> None:
-    """Add the real dvc.yaml and DVC's settings, a copy of the library, and an empty file for each module not there yet."""
+    """Add the real dvc.yaml and DVC's settings, and a copy of the library."""
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
         shutil.copy(REPOSITORY / name, root / name)
     (root / ".dvc").mkdir()
     shutil.copy(REPOSITORY / ".dvc" / "config", root / ".dvc" / "config")
-    shutil.copytree(REPOSITORY / "unifiedlib", root / "unifiedlib", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(
+        REPOSITORY / "unifiedlib", root / "unifiedlib", ignore=shutil.ignore_patterns("__pycache__")
+    )

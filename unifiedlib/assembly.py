@@ -127,4 +127,5 @@ def assemble_decor(folder: Path, settings: DecorSettings, size: int) -> Collecti
     items, labels = world.tables()
     sources = [{"name": "drawn by unifiedlib.decor", "url": "", "commit": "", "licence": "as this project"}]
     about = {**asdict(settings), "size": size}
-    return write_collection(folder, "decor", items, labels, world.tasks, _drawn(settings, len(items), size), size, sources, about)
+    tasks = {name: TaskSpec(**task) for name, task in world.tasks.items()}  # type: ignore[arg-type]
+    return write_collection(folder, "decor", items, labels, tasks, _drawn(settings, len(items), size), size, sources, about)

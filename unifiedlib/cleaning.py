@@ -19,7 +19,9 @@ def read_notebook(path: Path) -> NotebookNode:
     try:
         notebook: NotebookNode = nbformat.read(path, as_version=4)
     except (ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
-        raise ValueError(f"{path} is not a readable notebook ({str(error).splitlines()[0][:120]}): restore it with git") from None
+        raise ValueError(
+            f"{path} is not a readable notebook ({str(error).splitlines()[0][:120]}): restore it with git"
+        ) from None
     return notebook
 
 
@@ -42,7 +44,7 @@ def clean_notebook(notebook: NotebookNode) -> str:
     cells = [_clean_cell(cell, number) for number, cell in enumerate(notebook.cells)]
     metadata = {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     clean = nbformat.from_dict({"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": cells})
-    return nbformat.writes(clean, indent=1, sort_keys=True).rstrip("\n") + "\n"
+    return str(nbformat.writes(clean, indent=1, sort_keys=True)).rstrip("\n") + "\n"
 
 
 def clean_notebooks(source: Path, target: Path) -> list[Path]:
@@ -53,5 +55,7 @@ def clean_notebooks(source: Path, target: Path) -> list[Path]:
             aside.write_text(clean_notebook(read_notebook(path)), encoding="utf-8")
         copies.append(target / path.name)
     if not copies:
-        raise FileNotFoundError(f"{source} holds no notebooks: restore them with `git checkout {source.name}`")
+        raise FileNotFoundError(
+            f"{source} holds no notebooks: restore them with `git checkout {source.name}`"
+        )
     return copies

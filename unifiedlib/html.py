@@ -14,7 +14,9 @@ from traitlets.config import Config
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
 LINK = "a"
-LOADING_ATTRIBUTES = frozenset({"src", "srcset", "href", "xlink:href", "poster", "data", "background", "action"})
+LOADING_ATTRIBUTES = frozenset(
+    {"src", "srcset", "href", "xlink:href", "poster", "data", "background", "action"}
+)
 REMOTE = re.compile(r"\s*(https?:)?//", re.IGNORECASE)
 REMOTE_STYLE = re.compile(r"@import[^;]*|url\(\s*['\"]?(?:https?:)?//[^)]*\)", re.IGNORECASE)
 
@@ -30,7 +32,10 @@ class _Loads(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self._in_style = tag == "style"
         for name, value in attrs:
-            if value and ((tag != LINK and name in LOADING_ATTRIBUTES and REMOTE.match(value)) or (name == "style" and REMOTE_STYLE.search(value))):
+            if value and (
+                (tag != LINK and name in LOADING_ATTRIBUTES and REMOTE.match(value))
+                or (name == "style" and REMOTE_STYLE.search(value))
+            ):
                 self.found.append(f"<{tag} {name}={value[:80]!r}>")
 
     def handle_endtag(self, tag: str) -> None:
@@ -54,8 +59,16 @@ def network_loads(page: str) -> list[str]:
 
 def _style() -> str:
     light, dark = HtmlFormatter(style="friendly"), HtmlFormatter(style="github-dark")
-    rules = [line for line in light.get_style_defs(".highlight pre").splitlines() if line.startswith(".highlight pre .")]
-    dark_rules = [line for line in dark.get_style_defs(".highlight pre").splitlines() if line.startswith(".highlight pre .")]
+    rules = [
+        line
+        for line in light.get_style_defs(".highlight pre").splitlines()
+        if line.startswith(".highlight pre .")
+    ]
+    dark_rules = [
+        line
+        for line in dark.get_style_defs(".highlight pre").splitlines()
+        if line.startswith(".highlight pre .")
+    ]
     page = (TEMPLATES / "page" / "style.css").read_text(encoding="utf-8")
     return "\n".join([page, *rules, "@media (prefers-color-scheme: dark) {", *dark_rules, "}"])
 
@@ -63,7 +76,9 @@ def _style() -> str:
 def _title(notebook: NotebookNode, otherwise: str) -> str:
     """The notebook's first heading, without Markdown signs."""
     for cell in notebook.cells:
-        heading = re.search(r"^#+\s+(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        heading = (
+            re.search(r"^#+\s+(.+)$", cell.source, re.MULTILINE) if cell.cell_type == "markdown" else None
+        )
         if heading:
             return re.sub(r"[*_`]", "", heading.group(1)).strip()
     return otherwise
@@ -76,7 +91,9 @@ def render(notebook: NotebookNode, about: str, folder: Path) -> str:
     A Content-Security-Policy in the page keeps browsers from fetching anything, whatever an output may hold.
     """
     config = Config({"NbConvertBase": {"display_data_priority": SHOWN}})
-    exporter = HTMLExporter(template_name="page", extra_template_basedirs=[str(TEMPLATES)], embed_images=True, config=config)
+    exporter = HTMLExporter(
+        template_name="page", extra_template_basedirs=[str(TEMPLATES)], embed_images=True, config=config
+    )
     page = {"title": _title(notebook, about), "about": about, "style": _style()}
     resources = {"metadata": {"path": str(folder)}, "page": page}
     body, _ = exporter.from_notebook_node(notebook, resources=resources)

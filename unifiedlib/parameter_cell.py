@@ -41,18 +41,26 @@ def check_parameters(notebook: Path, values: Mapping[str, Value]) -> None:
     """
     declared = declared_types(notebook)
     if not declared:
-        raise ParameterError(f"{notebook.name} has no parameters: tag the cell that declares them `parameters`")
+        raise ParameterError(
+            f"{notebook.name} has no parameters: tag the cell that declares them `parameters`"
+        )
     for name in declared:
         if name not in values:
             known = tuple(other for other in values if other not in declared) or tuple(values)
-            raise ParameterError(f"{notebook.name}: its parameters cell declares '{name}', which this stage has not; {nearest(name, known)}")
+            raise ParameterError(
+                f"{notebook.name}: its parameters cell declares '{name}', which this stage has not; {nearest(name, known)}"
+            )
     for name, value in values.items():
         if name not in declared:
-            raise ParameterError(f"{notebook.name}: its parameters cell lacks '{name}'; add `{name}: {type_name(value)} = …` to it")
+            raise ParameterError(
+                f"{notebook.name}: its parameters cell lacks '{name}'; add `{name}: {type_name(value)} = …` to it"
+            )
         if declared[name] == "None":
-            raise ParameterError(f"{notebook.name}: parameter '{name}' has no type; write `{name}: {type_name(value)} = …`")
+            raise ParameterError(
+                f"{notebook.name}: parameter '{name}' has no type; write `{name}: {type_name(value)} = …`"
+            )
         if not _fits(value, declared[name]):
             raise ParameterError(
-                f"{notebook.name}: parameter '{name}' is declared {declared[name]}, but its value {value!r} is {type_name(value)}; "
-                "make params.yaml and the parameters cell agree"
+                f"{notebook.name}: parameter '{name}' is declared {declared[name]}, but its value {value!r} is "
+                f"{type_name(value)}; make params.yaml and the parameters cell agree"
             )

@@ -6,7 +6,6 @@ converted. To add a parameter, add one line to its section here, one to params.y
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Generic, Literal, TypeVar, cast
@@ -66,6 +65,7 @@ class AssembleDecor(Section):
     click_noise: Share
     click_position_bias: NotNegative
     look_overlap: Share
+    line_share: Share
     pin_strength: Share
     camera_strength: Share
     scene_strength: Share
@@ -197,11 +197,15 @@ def _read_yaml(path: Path) -> object:
         raise ParameterError(f"{path} is missing: restore it with `git checkout {path.name}`") from None
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise ParameterError(f"{path.name}, line {line}: a key stands twice in its section; keep one") from None
+        raise ParameterError(
+            f"{path.name}, line {line}: a key stands twice in its section; keep one"
+        ) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else "?"
-        raise ParameterError(f"{path.name}, line {line} is not YAML: {error.problem or error.context}") from None
+        raise ParameterError(
+            f"{path.name}, line {line} is not YAML: {error.problem or error.context}"
+        ) from None
 
 
 def _section_at(location: tuple[str | int, ...]) -> type[BaseModel]:
@@ -254,7 +258,7 @@ def _sentence(detail: ErrorDetails) -> str:
 def load_params(path: Path) -> Params:
     """Read and check params.yaml.
 
-    Raises ParameterError, one sentence for the first thing wrong: which key, its value, the rule, the choices or nearest spelling.
+    Raises ParameterError, one sentence for the first thing wrong: the key, its value, the rule, the choices or nearest spelling.
     """
     content = _read_yaml(path)
     try:
@@ -271,10 +275,12 @@ def _require(name: str, what: str, choices: tuple[str, ...]) -> None:
         raise ParameterError(f"there is no {what} '{name}'; {nearest(name, choices)}")
 
 
-def stage_parameters(params: Params, stage: str, collection: str, variant: str | None = None) -> dict[str, Value]:
+def stage_parameters(
+    params: Params, stage: str, collection: str, variant: str | None = None
+) -> dict[str, Value]:
     """The flat name → value table that the notebook of `stage` gets.
 
-    It holds each key of the stage's section, `collection`, `threads` and the stage's folders (relative to the repository's root);
+    It holds each key of the stage's section, `collection`, `threads` and the stage's folders (from the root);
     `seeds` except for assemble; `variant` for train, `variants` for what follows. For assemble, the keys that belong to one
     collection alone come as one table, `settings`.
     Raises ParameterError for an unknown stage, collection or variant, or a variant where none belongs.

@@ -14,12 +14,16 @@ MARKER = "params.yaml"
 def _find_root(named: str | None, package: Path, start: Path) -> Path:
     if named is not None:
         if not Path(named).is_dir():
-            raise FileNotFoundError(f"{ROOT_VARIABLE} names {named}, which is no folder: correct it or unset it")
+            raise FileNotFoundError(
+                f"{ROOT_VARIABLE} names {named}, which is no folder: correct it or unset it"
+            )
         return Path(named).resolve()
     for folder in (package, start, *start.parents):
         if (folder / MARKER).is_file():
             return folder
-    raise FileNotFoundError(f"no {MARKER} in {package} nor in {start} or above it: start in the repository's folder")
+    raise FileNotFoundError(
+        f"no {MARKER} in {package} nor in {start} or above it: start in the repository's folder"
+    )
 
 
 def root() -> Path:

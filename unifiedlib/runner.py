@@ -3,24 +3,31 @@
     python -m unifiedlib.runner clean
     python -m unifiedlib.runner train --collection decor --variant unified
 
-The clean copy `build/notebooks/NN_stage.ipynb` is executed to `executed/<collection>/NN_stage[-variant].ipynb`, with an HTML page
+The clean copy `build/notebooks/NN_stage.ipynb` is executed to `executed/<collection>/NN_stage[-variant].ipynb`, with a page
 beside it. A notebook that fails is kept as `….failed.ipynb`, and what the stage had written is removed.
 """
 
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import ClassVar
 
 import papermill
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from papermill.exceptions import PapermillExecutionError
@@ -36,7 +43,13 @@ from unifiedlib.progress import LOG_VARIABLE
 NOTEBOOKS = Path("notebooks")
 CLEAN_NOTEBOOKS = Path("build/notebooks")
 EXECUTED = Path("executed")
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+)
 OUTPUTS = {
     "assemble": "{data_folder}",
     "train": "{model_folder}/{variant}",
@@ -82,17 +95,40 @@ def kernel_environment(threads: int) -> dict[str, str]:
     return fixed | {paths.ROOT_VARIABLE: str(paths.root())} | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
-def own_kernel(environment: dict[str, str]) -> type[AsyncKernelManager]:
-    """A kernel manager that starts this very interpreter, whatever kernels the machine has under the name `python3`."""
-    command = [sys.executable, "-Xfrozen_modules=off", "-m", "ipykernel_launcher", "-f", "{connection_file}", "--log-level=ERROR"]
-    spec = KernelSpec(argv=command, env=environment, display_name="Python 3", language="python", name="python3")
+class OwnKernel(AsyncKernelManager):
+    """Starts this very interpreter as the kernel, whatever kernels the machine has under the name `python3`."""
 
-    class OwnKernel(AsyncKernelManager):
-        @property
-        def kernel_spec(self) -> KernelSpec:
-            return spec
+    environment: ClassVar[dict[str, str]] = {}
+    running: ClassVar[set[int]] = set()
 
-    return OwnKernel
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        """How the kernel is started."""
+        command = [
+            sys.executable,
+            "-Xfrozen_modules=off",
+            "-m",
+            "ipykernel_launcher",
+            "-f",
+            "{connection_file}",
+            "--log-level=CRITICAL",
+        ]
+        return KernelSpec(
+            argv=command, env=self.environment, display_name="Python 3", language="python", name="python3"
+        )
+
+    async def start_kernel(self, **options: object) -> None:  # type: ignore[override]
+        """Start the kernel and note its process group, for `stop_kernels`."""
+        await super().start_kernel(**options)
+        if isinstance(self.provisioner, LocalProvisioner) and self.provisioner.pid is not None:
+            self.running.add(self.provisioner.pid)
+
+
+def stop_kernels() -> None:
+    """End every kernel that this process has started, with the processes that the kernel has started."""
+    while OwnKernel.running:
+        with suppress(ProcessLookupError):
+            os.killpg(OwnKernel.running.pop(), signal.SIGKILL)
 
 
 def _remove(path: Path | None) -> None:
@@ -103,22 +139,36 @@ def _remove(path: Path | None) -> None:
 
 
 def _execute(stage: Stage, source: Path, values: Mapping[str, Value], threads: int) -> NotebookNode:
-    """Execute the notebook to a file of its own; on failure that file becomes the `.failed.ipynb`."""
+    """Execute the notebook to a file of its own; on failure that file becomes the `.failed.ipynb`.
+
+    It runs in a second thread, so that an interrupt reaches this one and ends the kernel at once.
+    """
     running, failed = stage.executed(".running.ipynb"), stage.executed(".failed.ipynb")
     running.parent.mkdir(parents=True, exist_ok=True)
+    OwnKernel.environment = kernel_environment(threads)
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)
+    work = partial(
+        papermill.execute_notebook,
+        source,
+        running,
+        parameters=dict(values),
+        kernel_name="python3",
+        language="python",
+        progress_bar=False,
+        stdout_file=sys.stdout,
+        stderr_file=sys.stderr,
+        cwd=paths.root(),
+        kernel_manager_class=OwnKernel,
+    )
     try:
-        return papermill.execute_notebook(
-            source,
-            running,
-            parameters=dict(values),
-            kernel_name="python3",
-            language="python",
-            progress_bar=False,
-            stdout_file=sys.stdout,
-            stderr_file=sys.stderr,
-            cwd=paths.root(),
-            kernel_manager_class=own_kernel(kernel_environment(threads)),
-        )
+        with ThreadPoolExecutor(1) as thread:
+            future = thread.submit(work)
+            try:
+                notebook: NotebookNode = future.result()
+                return notebook
+            except KeyboardInterrupt:
+                stop_kernels()
+                raise
     except BaseException:
         if running.exists():
             os.replace(running, failed)
@@ -134,14 +184,16 @@ def _failure(stage: Stage, sentence: str) -> StageError:
 def run_stage(stage: Stage) -> Path:
     """Run a stage; returns the page of its executed notebook.
 
-    What an earlier run of the stage left is removed first. Raises ParameterError for a parameter that is wrong, FileNotFoundError
-    for a missing clean copy, and StageError when the notebook fails; then nothing that the stage wrote stays but its checkpoints.
+    What an earlier run of the stage left is removed first. Raises ParameterError for a wrong parameter, FileNotFoundError for
+    a missing clean copy, and StageError when the notebook fails; then nothing that the stage wrote stays but its checkpoints.
     """
     params = load_params(paths.resolve("params.yaml"))
     values = stage_parameters(params, stage.name, stage.collection, stage.variant)
     source = paths.resolve(CLEAN_NOTEBOOKS / f"{stage.notebook}.ipynb")
     if not source.exists():
-        raise FileNotFoundError(f"{paths.relative(source)} is missing: run `python -m unifiedlib.runner clean` first")
+        raise FileNotFoundError(
+            f"{paths.relative(source)} is missing: run `python -m unifiedlib.runner clean` first"
+        )
     check_parameters(source, values)
     output = stage.output(values)
     for old in (output, *(stage.executed(suffix) for suffix in (".ipynb", ".html", ".failed.ipynb"))):
@@ -153,10 +205,19 @@ def run_stage(stage: Stage) -> Path:
         if isinstance(error, PapermillExecutionError):
             raise _failure(stage, f"{error.ename}: {error.evalue}") from None
         if isinstance(error, DeadKernelError):
-            raise _failure(stage, "its kernel ended; it was interrupted, or ran out of memory") from None
+            raise _failure(stage, "its kernel ended by itself; most often the memory was used up") from None
         raise
     os.replace(stage.executed(".running.ipynb"), stage.executed(".ipynb"))
-    about = " · ".join(filter(None, [f"collection {stage.collection}", stage.variant and f"variant {stage.variant}", f"stage {stage.name}"]))
+    about = " · ".join(
+        filter(
+            None,
+            [
+                f"collection {stage.collection}",
+                stage.variant and f"variant {stage.variant}",
+                f"stage {stage.name}",
+            ],
+        )
+    )
     page = stage.executed(".html")
     with atomic_path(page) as aside:
         aside.write_text(render(notebook, about, paths.resolve(NOTEBOOKS)), encoding="utf-8")
@@ -164,13 +225,17 @@ def run_stage(stage: Stage) -> Path:
 
 
 def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m unifiedlib.runner", description="Run one stage of the pipeline.")
+    parser = argparse.ArgumentParser(
+        prog="python -m unifiedlib.runner", description="Run one stage of the pipeline."
+    )
     stages = parser.add_subparsers(dest="stage", required=True, metavar="STAGE")
     stages.add_parser("clean", help="write the notebooks without outputs to build/notebooks")
     for name in STAGE_FOLDERS:
         stage = stages.add_parser(name, help=f"execute the notebook of {name}")
         stage.add_argument("--collection", required=True, choices=COLLECTIONS)
-        stage.add_argument("--variant", required=name == "train") if name == "train" else stage.set_defaults(variant=None)
+        stage.add_argument("--variant", required=name == "train") if name == "train" else stage.set_defaults(
+            variant=None
+        )
     return parser.parse_args(argv)
 
 
@@ -178,6 +243,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status. Errors that a user can mend are printed as their one sentence."""
     arguments = _arguments(argv)
     start = monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     try:
         if arguments.stage == "clean":
             copies = clean_notebooks(paths.resolve(NOTEBOOKS), paths.resolve(CLEAN_NOTEBOOKS))
@@ -190,7 +257,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print(f"{arguments.stage} interrupted; a training goes on from its checkpoint when it is run again", file=sys.stderr)
+        print(
+            f"{arguments.stage} was interrupted; run it again (a training goes on from its checkpoint)",
+            file=sys.stderr,
+        )
         return 130
     return 0
 

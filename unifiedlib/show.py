@@ -18,17 +18,25 @@ def summary(collection: str) -> str:
     """Result table, claims and the report's address as text. Raises FileNotFoundError when there are no results yet."""
     results = paths.resolve("results") / collection
     if not (results / "scores.csv").exists():
-        raise FileNotFoundError(f"there are no results of '{collection}' yet: run `make {'repro' if collection == 'decor' else collection}`")
+        raise FileNotFoundError(
+            f"there are no results of '{collection}' yet: run `make {'repro' if collection == 'decor' else collection}`"
+        )
     table = result_table(pd.read_csv(results / "scores.csv")).to_string(index=False)
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
-    lines = [f"{claim['id']}: {claim['verdict']}: {claim['claim']}" for claim in claims if "/" not in claim["id"]]
+    lines = [
+        f"{claim['id']}: {claim['verdict']}: {claim['claim']}" for claim in claims if "/" not in claim["id"]
+    ]
     report = paths.resolve(f"executed/{collection}/05_report.html")
-    return "\n".join([f"{collection}, by task, on its own gallery", table, "", *lines, "", f"report: {report}"])
+    return "\n".join(
+        [f"{collection}, by task, on its own gallery", table, "", *lines, "", f"report: {report}"]
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m unifiedlib.show", description="Print a collection's results.")
+    parser = argparse.ArgumentParser(
+        prog="python -m unifiedlib.show", description="Print a collection's results."
+    )
     parser.add_argument("collection", choices=COLLECTIONS)
     try:
         print(summary(parser.parse_args(argv).collection))

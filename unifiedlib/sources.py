@@ -64,8 +64,14 @@ class SourceError(RuntimeError):
 
 
 def _git(*words: str | Path, folder: Path) -> str:
-    environment = os.environ | {"GIT_TERMINAL_PROMPT": "0", "GIT_DIR": str(folder / ".git"), "GIT_WORK_TREE": str(folder)}
-    done = subprocess.run(["git", *map(str, words)], cwd=folder, env=environment, capture_output=True, text=True, check=True)
+    environment = os.environ | {
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_DIR": str(folder / ".git"),
+        "GIT_WORK_TREE": str(folder),
+    }
+    done = subprocess.run(
+        ["git", *map(str, words)], cwd=folder, env=environment, capture_output=True, text=True, check=True
+    )
     return done.stdout.strip()
 
 
@@ -80,10 +86,14 @@ def clone(source: Source, target: Path) -> None:
             _git("fetch", "-q", "--depth", "1", source.url, source.commit, folder=aside)
             _git("-c", "advice.detachedHead=false", "checkout", "-q", "FETCH_HEAD", folder=aside)
             if (head := _git("rev-parse", "HEAD", folder=aside)) != source.commit:
-                raise SourceError(f"{source.name}: asked {source.url} for commit {source.commit}, got {head}; try again")
+                raise SourceError(
+                    f"{source.name}: asked {source.url} for commit {source.commit}, got {head}; try again"
+                )
             shutil.rmtree(aside / ".git")
     except FileNotFoundError:
-        raise SourceError("git is not installed: install it, or name a copy with `make photos PHOTOS=FOLDER`") from None
+        raise SourceError(
+            "git is not installed: install it, or name a copy with `make photos PHOTOS=FOLDER`"
+        ) from None
     except subprocess.CalledProcessError as error:
         why = (error.stderr.strip().splitlines() or ["git failed"])[-1]
         raise SourceError(
@@ -95,7 +105,9 @@ def clone(source: Source, target: Path) -> None:
 def check_folder(folder: Path, sources: Sequence[Source]) -> None:
     """Raise SourceError when `folder` does not hold each source in its public layout."""
     if not folder.is_dir():
-        raise SourceError(f"the photo folder {folder} is missing: name one that holds {' and '.join(f'{s.folder}/' for s in sources)}")
+        raise SourceError(
+            f"the photo folder {folder} is missing: name one that holds {' and '.join(f'{s.folder}/' for s in sources)}"
+        )
     for source in sources:
         if not (folder / source.folder / source.needs).is_file():
             raise SourceError(
@@ -129,7 +141,9 @@ def listing(folder: Path, sources: Sequence[Source]) -> dict[str, dict[str, int 
 
 def _link(link: Path, target: Path) -> None:
     if link.is_dir() and not link.is_symlink():
-        raise SourceError(f"{paths.relative(link)} is a folder, where a link to the photos belongs: move it away and name it with PHOTOS=FOLDER")
+        raise SourceError(
+            f"{paths.relative(link)} is a folder, where a link to the photos belongs: move it away and name it with PHOTOS=FOLDER"
+        )
     link.parent.mkdir(parents=True, exist_ok=True)
     aside = link.with_name(f".{link.name}.{os.getpid()}")
     aside.symlink_to(target.resolve(), target_is_directory=True)
@@ -160,9 +174,13 @@ def provide(collection: str, local: Path | None) -> Path:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(prog="python -m unifiedlib.sources", description="Put a collection's sources in place.")
+    parser = argparse.ArgumentParser(
+        prog="python -m unifiedlib.sources", description="Put a collection's sources in place."
+    )
     parser.add_argument("collection", choices=tuple(SOURCES))
-    parser.add_argument("--local", type=Path, metavar="FOLDER", help="use this copy instead of fetching the public sources")
+    parser.add_argument(
+        "--local", type=Path, metavar="FOLDER", help="use this copy instead of fetching the public sources"
+    )
     arguments = parser.parse_args(argv)
     try:
         folder = provide(arguments.collection, arguments.local)

@@ -28,7 +28,8 @@ def test_every_form_of_a_category_can_be_built(category: Category) -> None:
             traits = Traits((float(form), *rng.random(N_TRAITS - 1)))
             category.build(builder, traits)
             left, bottom, right, top = bounds_of(builder.parts)
-            assert 0.1 < right - left < 3 and 0.1 < top - bottom < 3
+            assert 0.1 < right - left < 3
+            assert 0.1 < top - bottom < 3
             assert all(np.isfinite(part.outline).all() for part in builder.parts)
 
 
@@ -54,7 +55,8 @@ def test_patterns_stay_between_none_and_all_of_a_colour() -> None:
     for name, pattern in PATTERNS.items():
         for mask in pattern(x, y):
             assert mask.shape == x.shape, name
-            assert mask.min() >= 0 and mask.max() <= 1, name
+            assert mask.min() >= 0, name
+            assert mask.max() <= 1, name
 
 
 def test_smooth_curve_passes_through_its_points() -> None:
@@ -67,3 +69,21 @@ def test_rounded_rectangle_keeps_its_extent() -> None:
     outline = rounded(-1, 0, 2, 1, 0.3)
     np.testing.assert_allclose(outline.min(axis=0), (-1, 0))
     np.testing.assert_allclose(outline.max(axis=0), (2, 1))
+
+
+def test_products_of_one_line_share_a_shape_or_their_finishes_but_never_both() -> None:
+    world = World(DecorSettings(line_share=1.0))
+    lines: dict[int, list[int]] = {}
+    for number in range(3 * len(STYLES)):
+        lines.setdefault(world.style_of(number), []).append(number)
+    pairs = [(world.product(line[0]), world.product(line[1])) for line in lines.values()]
+    same_shape = [one.traits == two.traits for one, two in pairs]
+    same_finish = [one.finishes == two.finishes for one, two in pairs]
+    assert any(same_shape)
+    assert any(same_finish)
+    assert not any(shape and finish for shape, finish in zip(same_shape, same_finish, strict=True))
+
+
+def test_without_lines_no_two_products_share_their_shape() -> None:
+    world = World(DecorSettings(line_share=0.0))
+    assert len({world.product(number).traits for number in range(200)}) == 200

@@ -103,7 +103,8 @@ def test_only_scene_items_have_boxes_and_all_lie_inside(tables: tuple[pd.DataFra
     assert items.loc[~in_scene, "box"].isna().all()
     boxes = np.array(items.loc[in_scene, "box"].tolist())
     assert boxes.shape == (in_scene.sum(), 4)
-    assert boxes.min() >= 0 and boxes.max() <= 1
+    assert boxes.min() >= 0
+    assert boxes.max() <= 1
     assert ((boxes[:, 2:] - boxes[:, :2]) > 0.02).all()
 
 

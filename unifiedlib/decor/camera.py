@@ -1,4 +1,4 @@
-"""The camera photo: a real place, odd angle, mixed light, clutter, something in the way, blur, noise and JPEG."""
+"""The camera photo: odd angle, mixed light, clutter, something in the way, blur, noise and JPEG."""
 
 from __future__ import annotations
 
@@ -58,8 +58,8 @@ def _place(
             y if prop.category.stands != "wall" else rng.uniform(0, 0.2) * whole,
             0.4,
         )
-    picture = cv2.blur(picture, (3, 3))
-    room = whole * rng.uniform(0.6 - 0.12 * strength, 0.82)
+    picture = np.asarray(cv2.blur(picture, (3, 3)), np.uint8)
+    room = whole * rng.uniform(0.7 - 0.16 * strength, 0.88)
     view = View(float(rng.uniform(-0.62, 0.62)), float(rng.uniform(0.06, 0.46)))
     sprite = fitted_sprite(product, view, room, room)
     height, width = sprite.pixels.shape[:2]
@@ -95,9 +95,10 @@ def _tilt(picture: Picture, rng: np.random.Generator, strength: float) -> Pictur
     moved = corners @ spin.T * 1.06 + rng.uniform(-0.13, 0.13, (4, 2)) * strength
     source, target = (corners + 0.5) * whole, (moved + 0.5) * whole
     warp = cv2.getPerspectiveTransform(source.astype(np.float32), target.astype(np.float32))
-    return cv2.warpPerspective(
+    moved_picture = cv2.warpPerspective(
         picture, warp, (whole, whole), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
+    return np.asarray(moved_picture, np.uint8)
 
 
 def _obstruct(picture: Picture, rng: np.random.Generator, strength: float) -> None:
@@ -120,7 +121,7 @@ def _obstruct(picture: Picture, rng: np.random.Generator, strength: float) -> No
             end = (int(x + whole * rng.uniform(-0.2, 0.2)), int(whole * rng.uniform(0.3, 0.7)))
             cv2.line(layer, (x, whole * (k % 2)), end, (*tone, 255), int(whole * 0.035 * (1 + strength)))
     blur = max(whole // 24, 1) | 1
-    paste(picture, cv2.blur(layer, (blur, blur)), 0, 0)
+    paste(picture, np.asarray(cv2.blur(layer, (blur, blur)), np.uint8), 0, 0)
 
 
 def _light(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
@@ -142,7 +143,7 @@ def _light(picture: Picture, rng: np.random.Generator, strength: float) -> Pictu
         angle = rng.uniform(0, 2 * np.pi)
         side = edge[None, :] * np.cos(angle) + edge[:, None] * np.sin(angle) + rng.uniform(-0.3, 0.3)
         field *= (1 - 0.38 * np.clip(side * 9 + 0.5, 0, 1))[..., None]
-    lit = cv2.convertScaleAbs(picture * field)
+    lit = np.asarray(cv2.convertScaleAbs(picture * field), np.uint8)
     exposure = float(np.exp(rng.normal(-0.06, 0.24) * strength))
     gain = (exposure, exposure, exposure)
     return grade(
@@ -162,13 +163,14 @@ def _blur(picture: Picture, rng: np.random.Generator, strength: float) -> Pictur
         start, end = (middle - way / 2).astype(int).tolist(), (middle + way / 2).astype(int).tolist()
         cv2.line(kernel, start, end, 1.0, 1)
         total = float(kernel.sum())
-        return cv2.filter2D(picture, -1, kernel / total) if total > 0 else picture
-    return cv2.GaussianBlur(picture, (0, 0), 0.3 + whole * rng.uniform(0, 0.011) * strength)
+        return np.asarray(cv2.filter2D(picture, -1, kernel / max(total, 1.0)), np.uint8)
+    spread = 0.3 + whole * rng.uniform(0, 0.011) * strength
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), spread), np.uint8)
 
 
 def _sensor(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
     """Sensor noise, then JPEG."""
-    noise = rng.normal(0, rng.uniform(2, 16) * strength, picture.shape[:2] + (1,)).astype(np.float32)
+    noise = rng.normal(0, rng.uniform(2, 16) * strength, (*picture.shape[:2], 1)).astype(np.float32)
     tint = rng.normal(0, 4 * strength, (picture.shape[0] // 2 + 1, picture.shape[1] // 2 + 1, 3)).astype(
         np.float32
     )
@@ -176,4 +178,5 @@ def _sensor(picture: Picture, rng: np.random.Generator, strength: float) -> Pict
     noisy = np.clip(picture + noise + coarse, 0, 255).astype(np.uint8)
     quality = int(np.clip(95 - rng.uniform(20, 95) * strength, 12, 95))
     _, stream = cv2.imencode(".jpg", noisy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.ascontiguousarray(cv2.imdecode(stream, cv2.IMREAD_COLOR)[..., ::-1])
+    decoded = np.asarray(cv2.imdecode(stream, cv2.IMREAD_COLOR), np.uint8)
+    return np.ascontiguousarray(decoded[..., ::-1])

@@ -13,7 +13,7 @@ from unifiedlib.decor.render import Picture
 def draw_catalog(product: Product, rng: np.random.Generator, size: int) -> Picture:
     """The catalog picture [size x size x 3] of a product."""
     whole = size * SUPERSAMPLE
-    white = 250 - rng.uniform(0, 7) + rng.normal(0, 1.0, 3)
+    white = (250 - rng.uniform(0, 7) + rng.normal(0, 1.0, 3)).tolist()
     picture = canvas(whole, white)
     picture[int(whole * 0.75) :] -= np.linspace(0, 7, whole - int(whole * 0.75)).astype(np.uint8)[
         :, None, None

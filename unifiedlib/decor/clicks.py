@@ -1,8 +1,8 @@
 """Simulated co-clicks: where the noisy labels of flashlight come from.
 
-People who look for one style also click on similar ones. A pin's label is the style of the searches in which it was
-clicked most. For a share of the pins (the noise) that is a wrong style, drawn by its similarity to the true one
-(same category in another look, or a kindred category in the same look) times how high its results are shown.
+People who look for one style also click on similar ones. A pin's label is the style of the searches in which
+it was clicked most. For a share of the pins (the noise) that is a wrong style, drawn by its similarity to the
+true one (same category in another look, or a kindred category) times how high its results are shown.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SAME_KIN = 0.04
 
 @lru_cache(maxsize=1)
 def similarity() -> NDArray[np.float64]:
-    """True similarity of every two styles [n_style x n_style], 1 for a style with itself, 0 for unrelated ones."""
+    """True similarity of every two styles [n_style x n_style]: 1 on the diagonal, 0 for unrelated ones."""
     table = np.zeros((len(STYLES), len(STYLES)))
     for one, (category, look) in enumerate(STYLES):
         for two, (other, other_look) in enumerate(STYLES):
@@ -35,12 +35,12 @@ def similarity() -> NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def stray_shares(seed: int, position_bias: float) -> NDArray[np.float64]:
-    """Where stray clicks land [n_style x n_style]: rows sum to 1, the diagonal is 0; popular styles get more."""
+    """Where stray clicks land [n_style x n_style]: rows sum to 1, diagonal 0; popular styles get more."""
     rank = generator(seed, Stream.CLICK, 0).permutation(len(STYLES))
     seen = 1.0 / (1.0 + rank / 8.0) ** position_bias
     weights = similarity() * seen[None, :]
     np.fill_diagonal(weights, 0.0)
-    return weights / weights.sum(axis=1, keepdims=True)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
 
 
 def clicked_style(style: int, seed: int, pin: int, noise: float, position_bias: float) -> int:

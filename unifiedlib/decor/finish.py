@@ -1,4 +1,4 @@
-"""A finish is what a surface is made of: a material, a pattern and three colours; looks prefer some finishes."""
+"""A finish is what a surface is made of: material, pattern and three colours; each look prefers some."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ _PLAIN_MATERIALS = {"wood": 0.0, "metal": 0.12, "glass": 0.3, "leather": 0.0, "s
 
 @dataclass(frozen=True)
 class Finish:
-    """Material, pattern and colours (0..255) of a surface; `scale` is the pattern's period in product heights."""
+    """Material, pattern and colours (0..255) of a surface; `scale` is the pattern's period in units."""
 
     material: str
     pattern: str
@@ -115,7 +115,7 @@ def some_look(look: str, overlap: float, rng: np.random.Generator) -> str:
 
 
 def make_finish(kind: str, look: str, overlap: float, patterned: float, rng: np.random.Generator) -> Finish:
-    """A finish for a surface of a kind (`vessel`, `seat`, ...): each trait follows the look or strays from it."""
+    """A finish for a kind of surface (`vessel`, `seat`, ...): each trait follows the look or strays."""
     material = _pick(_MATERIALS[kind][some_look(look, overlap, rng)], rng)
     pattern = _pick(_PATTERNS[some_look(look, overlap, rng)], rng)
     if rng.random() > patterned * _PLAIN_MATERIALS.get(material, 1.0):

@@ -21,7 +21,7 @@ Bounds = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class View:
-    """From where a product is seen: `yaw` turns it (radians, about -0.6..0.6), `pitch` looks down on it (0..0.5)."""
+    """From where a product is seen, in radians: `yaw` turns it (-0.6..0.6), `pitch` looks down (0..0.5)."""
 
     yaw: float = 0.0
     pitch: float = 0.2
@@ -55,6 +55,11 @@ def bounds_of(parts: Sequence[Part]) -> Bounds:
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
+def at(x: float, y: float) -> Points:
+    """A point of the picture [2], or a step to move an outline by."""
+    return np.array((x, y), float)
+
+
 def smooth(points: ArrayLike, steps: int = 8) -> Points:
     """A Catmull-Rom curve through control points [n x 2]."""
     control = np.asarray(points, float)
@@ -86,7 +91,7 @@ def oval(x: float, y: float, width: float, height: float, steps: int = 28) -> Po
     return np.stack([x + width * np.cos(angle), y + height * np.sin(angle)], axis=1)
 
 
-def ribbon(path: ArrayLike, width: float | Sequence[float]) -> Points:
+def ribbon(path: ArrayLike, width: ArrayLike) -> Points:
     """Outline of a band of the given width along a path [n x 2]: legs, handles, stems, wires."""
     line = np.asarray(path, float)
     along = np.gradient(line, axis=0)
@@ -96,15 +101,16 @@ def ribbon(path: ArrayLike, width: float | Sequence[float]) -> Points:
     return np.vstack([line + side, (line - side)[::-1]])
 
 
-def hull(points: Points) -> Points:
+def hull(points: ArrayLike) -> Points:
     """The convex outline around points [n x 2]."""
-    return cv2.convexHull(points.astype(np.float32))[:, 0, :].astype(float)
+    return np.asarray(cv2.convexHull(np.asarray(points, np.float32))[:, 0, :], float)
 
 
 class Builder:
     """Collects the parts of a product, back to front, as seen from one view."""
 
     def __init__(self, view: View) -> None:
+        """Starts without parts."""
         self.view = view
         self.parts: list[Part] = []
 
@@ -199,7 +205,7 @@ class Builder:
         opening: bool = False,
         opacity: float = 1.0,
     ) -> None:
-        """A solid turned on a lathe: profile [n x 2] of radius and height, bottom to top; may be open on top."""
+        """A solid turned on a lathe: profile [n x 2] of radius and height, from the bottom up."""
         radius, height = np.asarray(profile, float).T
         centre = self.view.project([(x, 0.0, z)])[0]
         level = centre[1] + height * np.cos(self.view.pitch)
@@ -209,7 +215,7 @@ class Builder:
         top = np.stack([radius[-1] * np.cos(arc), level[-1] + radius[-1] * tilt * np.sin(arc)], axis=1)
         right = np.stack([radius, level], axis=1)
         left = np.stack([-radius, level], axis=1)[::-1]
-        outline = np.vstack([bottom, right, top, left]) + (centre[0], 0.0)
+        outline = np.vstack([bottom, right, top, left]) + at(centre[0], 0.0)
         self.flat(outline, surface, shade, light, opacity=opacity)
         if opening and radius[-1] > 0.02:
             mouth = oval(centre[0], level[-1], radius[-1], radius[-1] * tilt)

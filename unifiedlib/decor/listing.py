@@ -42,6 +42,7 @@ class Listing:
     """The items of a world in blocks; holds the counts and nothing else."""
 
     def __init__(self, settings: DecorSettings) -> None:
+        """Lays the blocks out one after another."""
         self.settings = settings
         boxes = settings.shop_train_products * settings.shop_boxes_per_product
         plan = (
@@ -64,6 +65,7 @@ class Listing:
         self.n_items = start
 
     def __len__(self) -> int:
+        """How many items there are."""
         return self.n_items
 
     def item(self, number: int) -> Item:
@@ -99,7 +101,7 @@ class Listing:
         return (place + offset) % settings.n_train_products
 
     def _order_of_chunk(self, name: str, chunk: int) -> tuple[int, ...]:
-        """A run of box places, small things and wall things first, so that what shares a scene goes together."""
+        """A run of box places, small and wall things first, so that what shares a scene goes together."""
         block = self._block(name)
         first = chunk * len(STYLES)
         places = range(first, min(first + len(STYLES), block.count))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 
 Colour = tuple[float, float, float]
@@ -72,23 +72,13 @@ def from_hex(text: str) -> Colour:
 
 def jitter(colour: Colour, rng: np.random.Generator, amount: float = 1.0) -> Colour:
     """The colour with hue, saturation and value moved a little; `amount` 1 moves hue by about 6 degrees."""
-    pixel = np.array([[colour]], np.float32) / 255
-    hue, saturation, value = cv2.cvtColor(pixel, cv2.COLOR_RGB2HSV)[0, 0]
-    move = rng.normal(size=3) * amount
-    moved = np.array(
-        [
-            [
-                [
-                    (hue + 6 * move[0]) % 360,
-                    np.clip(saturation * (1 + 0.18 * move[1]), 0, 1),
-                    np.clip(value * (1 + 0.07 * move[2]), 0.08, 0.99),
-                ]
-            ]
-        ],
-        np.float32,
-    )
-    red, green, blue = cv2.cvtColor(moved, cv2.COLOR_HSV2RGB)[0, 0] * 255
-    return (float(red), float(green), float(blue))
+    red, green, blue = (channel / 255 for channel in colour)
+    hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
+    turn, deepen, lighten = (rng.normal(size=3) * amount).tolist()
+    saturation = min(max(saturation * (1 + 0.18 * deepen), 0.0), 1.0)
+    value = min(max(value * (1 + 0.07 * lighten), 0.08), 0.99)
+    red, green, blue = colorsys.hsv_to_rgb((hue + turn / 60) % 1, saturation, value)
+    return (255 * red, 255 * green, 255 * blue)
 
 
 def mix(first: Colour, second: Colour, share: float) -> Colour:

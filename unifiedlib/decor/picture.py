@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unifiedlib.decor.geometry import View, bounds_of
 from unifiedlib.decor.palette import Colour
+from unifiedlib.decor.patterns import Plane
 from unifiedlib.decor.product import Product
 from unifiedlib.decor.render import Picture, Sprite, draw_sprite
 from unifiedlib.decor.textures import value_noise
@@ -21,13 +21,23 @@ SUPERSAMPLE = 2
 def canvas(size: int, colour: Sequence[float], height: int | None = None) -> Picture:
     """A picture [height x size x 3] of one colour; square unless a height is given."""
     picture = np.empty((height or size, size, 3), np.uint8)
-    picture[:] = np.clip(colour, 0, 255)
+    picture[:] = np.clip(colour, 0, 255).astype(np.uint8)
     return picture
 
 
 def shrink(picture: Picture, size: int) -> Picture:
     """Averages a square picture down to size [size x size x 3]."""
-    return cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA)
+    return resized(picture, size, size)
+
+
+def resized(picture: Picture, width: int, height: int) -> Picture:
+    """Averages a picture down to another size [height x width x 3]."""
+    return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def softened(plane: Plane, width: int) -> Plane:
+    """A plane [h x w] blurred twice over `width` pixels (odd)."""
+    return np.asarray(cv2.blur(cv2.blur(plane, (width, width)), (width, width)), np.float32)
 
 
 def fitted_sprite(product: Product, view: View, width: float, height: float) -> Sprite:
@@ -38,7 +48,7 @@ def fitted_sprite(product: Product, view: View, width: float, height: float) -> 
 
 
 def _overlap(
-    picture: Picture, sprite: Picture, x: int, y: int
+    picture: Picture, sprite: Picture | Plane, x: int, y: int
 ) -> tuple[tuple[slice, slice], tuple[slice, slice]]:
     height, width = sprite.shape[:2]
     rows = slice(max(y, 0), min(y + height, picture.shape[0]))
@@ -48,7 +58,7 @@ def _overlap(
 
 
 def paste(picture: Picture, sprite: Picture, x: float, y: float) -> None:
-    """Lays a premultiplied RGBA sprite on the picture, its upper left corner at (x, y); clips at the edges."""
+    """Lays a premultiplied RGBA sprite on the picture, its corner at (x, y); clips at the edges."""
     window, inside = _overlap(picture, sprite, round(x), round(y))
     layer, ground = sprite[inside], picture[window]
     if layer.size == 0 or ground.size == 0:
@@ -57,7 +67,7 @@ def paste(picture: Picture, sprite: Picture, x: float, y: float) -> None:
     picture[window] = layer[..., :3] + ((ground * left + 127) // 255).astype(np.uint8)
 
 
-def darken(picture: Picture, amount: NDArray[np.float32], x: float, y: float) -> None:
+def darken(picture: Picture, amount: Plane, x: float, y: float) -> None:
     """Multiplies the picture by 1 - amount [h x w] around the place whose upper left corner is (x, y)."""
     window, inside = _overlap(picture, amount, round(x), round(y))
     layer = amount[inside]
@@ -72,8 +82,7 @@ def floor_shadow(picture: Picture, sprite: Sprite, x: float, y: float, strength:
     pool = np.zeros((3 * deep, int(width * 1.4) + 2), np.float32)
     axes = (int(width * 0.47), max(deep // 2, 2))
     cv2.ellipse(pool, (pool.shape[1] // 2, pool.shape[0] // 2), axes, 0, 0, 360, strength, -1)
-    pool = cv2.blur(cv2.blur(pool, (deep | 1, deep | 1)), (deep | 1, deep | 1))
-    darken(picture, pool, x - 0.17 * width, y + height - 1.95 * deep)
+    darken(picture, softened(pool, deep | 1), x - 0.17 * width, y + height - 1.95 * deep)
 
 
 def drop_shadow(
@@ -81,9 +90,8 @@ def drop_shadow(
 ) -> None:
     """The product's own outline as a blurred shadow on the wall behind it, moved by `shift` pixels."""
     blur = max(int(sprite.pixels.shape[0] * 0.05), 1) * 2 + 1
-    mask = cv2.copyMakeBorder(sprite.pixels[..., 3], blur, blur, blur, blur, cv2.BORDER_CONSTANT, value=0)
-    soft = cv2.blur(cv2.blur(mask, (blur, blur)), (blur, blur)).astype(np.float32) * (strength / 255)
-    darken(picture, soft, x - blur + shift[0], y - blur + shift[1])
+    mask = np.pad(sprite.pixels[..., 3], blur).astype(np.float32) * (strength / 255)
+    darken(picture, softened(mask, blur), x - blur + shift[0], y - blur + shift[1])
 
 
 def stand(
@@ -175,11 +183,11 @@ def grade(picture: Picture, gain: Sequence[float], lift: float, contrast: float)
     level = np.arange(256, dtype=np.float32)[:, None] / 255
     graded = ((level - 0.5) * contrast + 0.5) * np.asarray(gain, np.float32)
     table = np.clip((lift + (1 - lift) * graded) * 255, 0, 255).astype(np.uint8)
-    return cv2.LUT(picture, table[None])
+    return np.asarray(cv2.LUT(picture, table[None]), np.uint8)
 
 
 def light_up(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
     """Uneven light: a smooth field of brightness over the whole picture."""
     height, width = picture.shape[:2]
-    field = 1 + strength * value_noise(rng, (height, width), (2, 2))
-    return cv2.convertScaleAbs(picture * field[..., None].astype(np.float32))
+    field = (1 + strength * value_noise(rng, (height, width), (2, 2))).astype(np.float32)
+    return np.asarray(cv2.multiply(picture, cv2.merge([field] * 3), dtype=cv2.CV_8U), np.uint8)

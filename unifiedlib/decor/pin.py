@@ -1,4 +1,4 @@
-"""The pin: a styled picture with wall and floor or a colour field, props, grading, sometimes text or a collage."""
+"""The pin: a styled picture in a room or on a field of colour, with props, grading, text or a collage."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from unifiedlib.decor.finish import some_look
 from unifiedlib.decor.geometry import View
 from unifiedlib.decor.palette import LOOKS, Colour, jitter, mix, triple, wood
 from unifiedlib.decor.picture import (
@@ -15,6 +16,7 @@ from unifiedlib.decor.picture import (
     fitted_sprite,
     grade,
     light_up,
+    resized,
     shrink,
     stand,
     wall_and_floor,
@@ -36,24 +38,27 @@ _WORDS = (
     "style",
     "SALE",
 )
+_STRAY_WALLS = 0.4
+"""Chance that the wall of a pin is painted without regard to the look of its product."""
 _WALLS = ("plain", "boards", "panel", "plaster", "brick", "plain")
 
 
-def any_colour(rng: np.random.Generator) -> Colour:
-    """A colour of no particular look, softened as on a painted wall."""
-    colour = triple(LOOKS[int(rng.integers(len(LOOKS)))], rng)[int(rng.integers(3))]
+def any_colour(rng: np.random.Generator, look: str | None = None) -> Colour:
+    """A colour of a look, or of none in particular, softened as on a painted wall."""
+    colour = triple(look or LOOKS[int(rng.integers(len(LOOKS)))], rng)[int(rng.integers(3))]
     return mix(jitter(colour, rng), (242.0, 238.0, 230.0), float(rng.uniform(0.25, 0.75)))
 
 
-def any_floor(rng: np.random.Generator) -> Colour:
-    """The colour of a floor of no particular look."""
-    return mix(wood(LOOKS[int(rng.integers(len(LOOKS)))], rng), any_colour(rng), float(rng.uniform(0, 0.6)))
+def any_floor(rng: np.random.Generator, look: str | None = None) -> Colour:
+    """The colour of a floor of a look, or of none in particular."""
+    boards = wood(look or LOOKS[int(rng.integers(len(LOOKS)))], rng)
+    return mix(boards, any_colour(rng), float(rng.uniform(0, 0.6)))
 
 
 def draw_pin(
     product: Product, props: Sequence[Product], rng: np.random.Generator, size: int, strength: float
 ) -> Picture:
-    """The pin [size x size x 3] of a product; `props` stand around it, `strength` 0..1 is how styled it is."""
+    """The pin [size x size x 3] of a product; `props` stand around, `strength` 0..1 is how styled it is."""
     whole = size * SUPERSAMPLE
     kind = rng.random()
     if kind < 0.2 * strength:
@@ -78,9 +83,11 @@ def _setting(
     stands = product.category.stands
     horizon = rng.uniform(0.58, 0.78) if stands in ("floor", "table") else rng.uniform(0.86, 1.02)
     horizon = rng.uniform(0.12, 0.4) if stands == "ground" else horizon
-    wall_and_floor(picture, any_colour(rng), any_floor(rng), float(horizon), str(rng.choice(_WALLS)), rng)
+    wall = any_colour(rng, some_look(product.look, _STRAY_WALLS, rng))
+    floor = any_floor(rng, some_look(product.look, _STRAY_WALLS, rng))
+    wall_and_floor(picture, wall, floor, float(horizon), str(rng.choice(_WALLS)), rng)
     base = whole * min(horizon + rng.uniform(0.1, 0.2), 0.95)
-    room = whole * rng.uniform(0.56, 0.74)
+    room = whole * rng.uniform(0.62, 0.8)
     for number, prop in enumerate(props):
         if rng.random() > 0.75 * strength:
             continue
@@ -103,7 +110,7 @@ def _setting(
 
 def _colour_field(product: Product, rng: np.random.Generator, whole: int, strength: float) -> Picture:
     """The product on a field of colour with a disc, an arch or a stripe behind it."""
-    ground, figure = any_colour(rng), any_colour(rng)
+    ground, figure = any_colour(rng, some_look(product.look, _STRAY_WALLS, rng)), any_colour(rng)
     picture = canvas(whole, ground)
     shape = rng.integers(5)
     middle = (int(whole * rng.uniform(0.4, 0.6)), int(whole * rng.uniform(0.4, 0.55)))
@@ -117,7 +124,7 @@ def _colour_field(product: Product, rng: np.random.Generator, whole: int, streng
         picture[int(whole * rng.uniform(0.6, 0.8)) :] = figure
     elif shape == 3:
         picture[:, int(whole * rng.uniform(0.4, 0.6)) :] = figure
-    room = whole * rng.uniform(0.62, 0.82)
+    room = whole * rng.uniform(0.68, 0.86)
     sprite = fitted_sprite(product, _view(rng), room, room)
     height, width = sprite.pixels.shape[:2]
     x = (whole - width) / 2 + rng.normal(0, 0.04) * whole
@@ -156,9 +163,10 @@ def _finish(picture: Picture, rng: np.random.Generator, strength: float) -> Pict
                 (start + shift - lean, whole),
             ]
             cv2.fillPoly(beam, [np.array(corners, np.int32)], 1.17)
-        picture = cv2.convertScaleAbs(picture * cv2.blur(beam, (whole // 24, whole // 24))[..., None])
-    warm = rng.normal(0, 0.1) * strength
-    gain = np.array([1 + warm, 1 + rng.normal(0, 0.025) * strength, 1 - warm])
+        lit = picture * cv2.blur(beam, (whole // 24, whole // 24))[..., None]
+        picture = np.asarray(cv2.convertScaleAbs(lit), np.uint8)
+    warm = float(rng.normal(0, 0.1)) * strength
+    gain = (1 + warm, 1 + float(rng.normal(0, 0.025)) * strength, 1 - warm)
     picture = grade(
         picture, gain, float(rng.uniform(0, 0.2) * strength), float(1 + rng.normal(0, 0.16) * strength)
     )
@@ -168,7 +176,7 @@ def _finish(picture: Picture, rng: np.random.Generator, strength: float) -> Pict
     if rng.random() < 0.22 * strength:
         edge = int(whole * rng.uniform(0.02, 0.06))
         foot = int(edge * rng.choice([1, 2.6]))
-        inner = cv2.resize(picture, (whole - 2 * edge, whole - edge - foot), interpolation=cv2.INTER_AREA)
+        inner = resized(picture, whole - 2 * edge, whole - edge - foot)
         picture = canvas(whole, (251, 249, 245))
         picture[edge : whole - foot, edge : whole - edge] = inner
     return picture

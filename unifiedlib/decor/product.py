@@ -15,9 +15,10 @@ from unifiedlib.decor.randomness import Stream, generator
 from unifiedlib.decor.settings import DecorSettings
 from unifiedlib.decor.shapes_furniture import bed, bookshelf, cabinet, coffee_table, side_table
 from unifiedlib.decor.shapes_lamps import floor_lamp, pendant_lamp, table_lamp
+from unifiedlib.decor.shapes_plants import plant
 from unifiedlib.decor.shapes_seating import armchair, dining_chair, sofa, stool
-from unifiedlib.decor.shapes_vessels import basket, candle_holder, mug, plant, teapot, vase
-from unifiedlib.decor.shapes_walls import cushion, curtain, mirror, picture_frame, rug, wall_clock
+from unifiedlib.decor.shapes_vessels import basket, candle_holder, mug, teapot, vase
+from unifiedlib.decor.shapes_walls import curtain, cushion, mirror, picture_frame, rug, wall_clock
 from unifiedlib.decor.traits import N_TRAITS, Traits
 
 
@@ -89,10 +90,12 @@ class Product:
 
     @property
     def category(self) -> Category:
+        """What kind of thing it is."""
         return CATEGORIES[STYLES[self.style][0]]
 
     @property
     def look(self) -> str:
+        """The look that it belongs to."""
         return STYLES[self.style][1]
 
     @property
@@ -132,15 +135,32 @@ _LEANING = {"scandinavian": 0.22, "boho": 0.5, "industrial": 0.78}
 def make_product(settings: DecorSettings, number: int) -> Product:
     """Product `number` of the world, from the seed and the number alone."""
     style = style_of(settings, number)
-    category, look = CATEGORIES[STYLES[style][0]], STYLES[style][1]
-    rng = generator(settings.seed, Stream.PRODUCT, number)
-    overlap = settings.look_overlap
+    own = generator(settings.seed, Stream.PRODUCT, number)
+    line = generator(settings.seed, Stream.PRODUCT_LINE, style, *_line_of(settings, number))
+    shares, shares_shape = own.random() < settings.line_share, own.random() < 0.5
+    shape_source, finish_source = (line, own) if shares and shares_shape else (own, line if shares else own)
+    traits = _make_traits(style, settings.look_overlap, shape_source.spawn(1)[0])
+    return Product(number, style, traits, _make_finishes(style, settings.look_overlap, finish_source))
+
+
+def _line_of(settings: DecorSettings, number: int) -> tuple[int, int]:
+    """The product line: three products of one style that may share a shape or a finish."""
+    is_test = number >= settings.n_train_products
+    place = number - settings.n_train_products if is_test else number
+    return int(is_test), place // (3 * len(STYLES))
+
+
+def _make_traits(style: int, overlap: float, rng: np.random.Generator) -> Traits:
     u = rng.random(N_TRAITS)
-    form = rng.normal(_LEANING[some_look(look, overlap, rng)], 0.22)
+    form = rng.normal(_LEANING[some_look(STYLES[style][1], overlap, rng)], 0.15)
     u[0] = form if 0 <= form < 1 else u[0]
+    return Traits(tuple(float(value) for value in np.clip(u, 0, 0.9999)))
+
+
+def _make_finishes(style: int, overlap: float, rng: np.random.Generator) -> dict[str, Finish]:
+    category, look = CATEGORIES[STYLES[style][0]], STYLES[style][1]
     chances = (category.patterned, 0.0, 0.35)
-    finishes = {
+    return {
         name: make_finish(kind, look, overlap, patterned, rng)
         for name, kind, patterned in zip(("body", "frame", "accent"), category.surfaces, chances, strict=True)
     }
-    return Product(number, style, Traits(tuple(float(value) for value in np.clip(u, 0, 0.9999))), finishes)

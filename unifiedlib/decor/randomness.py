@@ -20,6 +20,7 @@ class Stream(IntEnum):
     CLICK = 8
     SAMPLE = 9
     SCENE_LIGHT = 10
+    PRODUCT_LINE = 11
 
 
 def generator(seed: int, stream: Stream, *place: int) -> np.random.Generator:

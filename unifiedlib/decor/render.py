@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unifiedlib.decor.finish import Finish
-from unifiedlib.decor.geometry import Part, bounds_of
+from unifiedlib.decor.geometry import Part, Points, bounds_of
 from unifiedlib.decor.palette import Colour
+from unifiedlib.decor.patterns import Plane
 from unifiedlib.decor.textures import texture
 
 Picture = NDArray[np.uint8]
@@ -53,7 +54,7 @@ class Sprite:
 
 
 @lru_cache(maxsize=16)
-def _cylinder(material: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _cylinder(material: str) -> tuple[Plane, Plane]:
     """Brightness and added highlight across a cylinder lit from the left, each [64]."""
     across = np.linspace(-0.98, 0.98, 64)
     facing = np.cos(np.arcsin(across) + 0.55)
@@ -74,7 +75,7 @@ def draw_sprite(parts: Sequence[Part], finishes: Mapping[str, Finish], scale: fl
     canvas = np.zeros((height, width, 4), np.uint8)
     x = (((np.arange(width) - 1) / scale) + left).astype(np.float32)[None, :]
     y = (top - (np.arange(height) - 1) / scale).astype(np.float32)[:, None]
-    cloths: dict[str, NDArray[np.float32]] = {}
+    cloths: dict[str, Plane] = {}
     for part in parts:
         outline = (part.outline - (left, top)) * (scale, -scale) + 1
         if part.surface in finishes and part.surface not in cloths:
@@ -83,9 +84,7 @@ def draw_sprite(parts: Sequence[Part], finishes: Mapping[str, Finish], scale: fl
     return Sprite(canvas, (1 - left * scale, 1 + top * scale))
 
 
-def _paint(
-    canvas: Picture, part: Part, outline: NDArray, cloth: NDArray[np.float32] | None, finish: Finish | None
-) -> None:
+def _paint(canvas: Picture, part: Part, outline: Points, cloth: Plane | None, finish: Finish | None) -> None:
     low = np.maximum(np.floor(outline.min(axis=0)).astype(int) - 1, 0)
     high = np.minimum(np.ceil(outline.max(axis=0)).astype(int) + 2, canvas.shape[1::-1])
     window = (slice(low[1], high[1]), slice(low[0], high[0]))
@@ -99,7 +98,7 @@ def _paint(
         return
     mask = np.zeros((high[1] - low[1], high[0] - low[0]), np.uint8)
     cv2.fillPoly(mask, [points], 255, cv2.LINE_AA, _SHIFT)
-    if cloth is None or colour and part.surface not in FIXED:
+    if cloth is None or (colour and part.surface not in FIXED):
         area = np.empty((*mask.shape, 3), np.float32)
         area[:] = colour or (128, 128, 128)
     else:
@@ -113,13 +112,12 @@ def _paint(
     canvas[window] = cv2.blendLinear(layer, np.ascontiguousarray(target), cover, 1 - cover)
 
 
-def _shade(area: NDArray[np.float32], mask: Picture, part: Part, material: str) -> NDArray[np.float32]:
+def _shade(area: Plane, mask: Picture, part: Part, material: str) -> Plane:
     """The area [h x w x 3] under light, by the shape it stands for."""
     if part.shade == "round":
         return _round(area, mask, part.light, material)
     if part.shade == "puffy":
-        light = _puffy(mask) * part.light
-        return area * light[..., None]
+        return np.asarray(area * (_puffy(mask) * part.light)[..., None])
     if part.shade == "ball":
         return _ball(area, mask, part.light, material)
     if part.shade == "glow":
@@ -134,17 +132,14 @@ def _shade(area: NDArray[np.float32], mask: Picture, part: Part, material: str) 
     return area * fall[:, None, None]
 
 
-def _round(area: NDArray[np.float32], mask: Picture, light: float, material: str) -> NDArray[np.float32]:
+def _round(area: Plane, mask: Picture, light: float, material: str) -> Plane:
     """A cylinder or turned solid: each row is lit across its own width, and the pattern wraps around it."""
     height, width = mask.shape
-    if width < 12 and height > 2 * width or width > 2 * height:
-        inside = mask > 127
-        if width > 2 * height and width > 12 and height < 12:
-            across = np.linspace(0, 63, height).astype(int)
-            body, spot = _cylinder(material)
-            return area * (body[across] * light)[:, None, None] + spot[across][:, None, None]
-    else:
-        inside = mask > 127
+    body, spot = _cylinder(material)
+    if width > 2 * height and height < 12:
+        lying = np.linspace(0, 63, height).astype(int)
+        return np.asarray(area * (body[lying] * light)[:, None, None] + spot[lying][:, None, None])
+    inside = mask > 127
     filled = inside.any(axis=1)
     first = np.where(filled, inside.argmax(axis=1), 0).astype(np.float32)
     last = np.where(filled, width - 1 - inside[:, ::-1].argmax(axis=1), width - 1).astype(np.float32)
@@ -152,21 +147,18 @@ def _round(area: NDArray[np.float32], mask: Picture, light: float, material: str
     across = (np.arange(width, dtype=np.float32)[None, :] - centre[:, None]) / half[:, None]
     across = np.clip(across, -0.999, 0.999)
     index = ((across + 1) * 31.5).astype(np.intp)
-    body, spot = _cylinder(material)
     if width > 14:
         columns = centre[:, None] + half[:, None] * (0.72 * np.arcsin(across)).astype(np.float32)
         rows = np.broadcast_to(np.arange(height, dtype=np.float32)[:, None], columns.shape)
-        area = cv2.remap(
-            np.ascontiguousarray(area),
-            columns.astype(np.float32),
-            np.ascontiguousarray(rows),
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_REFLECT,
+        places = (columns.astype(np.float32), np.ascontiguousarray(rows))
+        wrapped = cv2.remap(
+            np.ascontiguousarray(area), *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
         )
-    return area * (body[index] * light)[..., None] + spot[index][..., None]
+        area = np.asarray(wrapped, np.float32)
+    return np.asarray(area * (body[index] * light)[..., None] + spot[index][..., None])
 
 
-def _puffy(mask: Picture) -> NDArray[np.float32]:
+def _puffy(mask: Picture) -> Plane:
     """Brightness of a soft, raised form: bright towards the light, dark at the far edge."""
     padded = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     depth = cv2.distanceTransform((padded > 127).astype(np.uint8), cv2.DIST_L2, 3)
@@ -175,19 +167,19 @@ def _puffy(mask: Picture) -> NDArray[np.float32]:
     level = cv2.GaussianBlur(level * (2 - level) * reach, (0, 0), max(reach * 0.22, 0.6))
     slope_x, slope_y = cv2.Sobel(level, cv2.CV_32F, 1, 0), cv2.Sobel(level, cv2.CV_32F, 0, 1)
     tilt = (slope_x * -_LIGHT[0] + slope_y * -_LIGHT[1]) / 8
-    return np.clip(1 + 0.42 * tilt, 0.5, 1.3)[1:-1, 1:-1]
+    return np.asarray(np.clip(1 + 0.42 * tilt, 0.5, 1.3)[1:-1, 1:-1])
 
 
-def _ball(area: NDArray[np.float32], mask: Picture, light: float, material: str) -> NDArray[np.float32]:
+def _ball(area: Plane, mask: Picture, light: float, material: str) -> Plane:
     height, width = mask.shape
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     lit = 1.12 - 0.38 * np.clip((x + 0.4) ** 2 + (y + 0.45) ** 2, 0, 2) ** 0.8
     spot = 120 * _GLOSS.get(material, 0.0) * np.exp(-((x + 0.42) ** 2 + (y + 0.48) ** 2) / 0.03)
-    return area * (lit * light)[..., None] + spot[..., None]
+    return np.asarray(area * (lit * light)[..., None] + spot[..., None])
 
 
-def _glow(area: NDArray[np.float32], mask: Picture, light: float) -> NDArray[np.float32]:
+def _glow(area: Plane, mask: Picture, light: float) -> Plane:
     """A lampshade lit from inside: warm and bright in the middle, its own colour at the edges."""
     height, width = mask.shape
     x = np.linspace(-1, 1, width, dtype=np.float32)[None, :]

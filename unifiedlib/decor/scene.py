@@ -9,7 +9,7 @@ import numpy as np
 
 from unifiedlib.decor.layout import ASPECT, Box, Layout, Placement
 from unifiedlib.decor.palette import LOOKS, Colour, mix, wood
-from unifiedlib.decor.picture import canvas, darken, grade, light_up, stand, wall_and_floor
+from unifiedlib.decor.picture import canvas, darken, grade, light_up, resized, softened, stand, wall_and_floor
 from unifiedlib.decor.pin import any_colour, any_floor
 from unifiedlib.decor.render import Picture, draw_sprite
 
@@ -41,7 +41,7 @@ def draw_room(
 
 
 def draw_crop(layout: Layout, rng: np.random.Generator, box: Box, size: int, strength: float) -> Picture:
-    """The square around a box of the scene [size x size x 3], moved inwards where it would leave the scene."""
+    """The square around a box [size x size x 3], moved inwards where it would leave the scene."""
     wide, tall = box[2] - box[0], (box[3] - box[1]) * ASPECT
     side = min(max(wide, tall) * _MARGIN, ASPECT)
     width = int(np.clip(1.5 * size / side, size, 8 * size))
@@ -51,9 +51,7 @@ def draw_crop(layout: Layout, rng: np.random.Generator, box: Box, size: int, str
     room = draw_room(layout, rng, width, strength, within)
     left, top = int(x0 * width), int(y0 * width)
     pixels = max(min(int(side * width), room.shape[0] - top, width - left), 1)
-    return cv2.resize(
-        room[top : top + pixels, left : left + pixels], (size, size), interpolation=cv2.INTER_AREA
-    )
+    return resized(room[top : top + pixels, left : left + pixels], size, size)
 
 
 def _reaches(box: Box, within: Box) -> bool:
@@ -72,9 +70,8 @@ def _consoles(picture: Picture, items: Sequence[Placement], level: float, tone: 
     right = int(max(item.left + item.width for item in items) * width + 0.06 * width)
     top, foot = int(level - 0.016 * width), int(min(level + 0.26 * width, 0.97 * height))
     soft = max(int(0.022 * width), 1)
-    shadow = np.full((2 * soft, right - left), 0.42, np.float32)
-    shadow = cv2.copyMakeBorder(shadow, soft, soft, soft, soft, cv2.BORDER_CONSTANT, value=0)
-    darken(picture, cv2.blur(shadow, (2 * soft + 1, 2 * soft + 1)), left - soft, foot - 2 * soft)
+    shadow = np.pad(np.full((2 * soft, right - left), 0.42, np.float32), soft)
+    darken(picture, softened(shadow, soft | 1), left - soft, foot - 2 * soft)
     front, dark = mix(tone, (30, 24, 20), 0.14), mix(tone, (30, 24, 20), 0.45)
     cv2.rectangle(picture, (left, top + int(0.03 * width)), (right, foot - int(0.035 * width)), front, -1)
     for share in (0.0, 1 / 3, 2 / 3, 1.0):

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 _SHARES = (
     "click_noise",
     "look_overlap",
+    "line_share",
     "pin_strength",
     "camera_strength",
     "scene_strength",
@@ -19,10 +20,10 @@ class DecorSettings:
     """Every number that makes one decor world; two worlds with equal settings are equal to the bit.
 
     Counts are whole numbers; strengths and shares lie in 0..1. Products of the training and of the test part
-    never mix. With 72 styles (24 categories x 3 looks) the default 1800 test products give 25 test pins a style.
+    never mix. With 72 styles (24 categories x 3 looks) 1800 test products give 25 test pins a style.
 
     Raises:
-        ValueError: a setting of the wrong type or outside its range; names the setting, the value and the rule.
+        ValueError: a setting of the wrong type or out of range; names the setting, the value and the rule.
     """
 
     seed: int = 0
@@ -53,16 +54,19 @@ class DecorSettings:
     """Share of flashlight's training pins whose clicks land on another, similar style."""
     click_position_bias: float = 1.0
     """How strongly stray clicks favour popular styles, which are shown first; 0 = not at all."""
-    look_overlap: float = 0.25
+    look_overlap: float = 0.08
     """Chance that one trait of a product (material, pattern, colours, form) ignores the product's look."""
-    pin_strength: float = 0.6
+    line_share: float = 0.6
+    """Chance that a product has its shape, or its finishes, in common with the two others of its line."""
+    pin_strength: float = 0.4
     """How far a pin strays from a plain picture: grading, props, text, collage."""
-    camera_strength: float = 0.6
+    camera_strength: float = 0.4
     """How bad the camera photos are: perspective, light, blur, noise, clutter, occlusion, JPEG."""
     scene_strength: float = 0.6
     """How hard the scene boxes are: overlap, light, small size."""
 
     def __post_init__(self) -> None:
+        """Checks every setting."""
         for field in fields(self):
             _check_type(field.name, getattr(self, field.name), whole=field.type == "int")
         for name in _SHARES:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unifiedlib.decor.geometry import Builder, ribbon, rounded, smooth
+from unifiedlib.decor.geometry import Builder, at, oval, ribbon, rounded, smooth
 from unifiedlib.decor.traits import Traits
 
 Range = tuple[float, float]
@@ -37,17 +37,17 @@ def _back(build: Builder, t: Traits, x: Range, y: Range, z: float, kind: str) ->
         outline = rounded(x[0], y[0], x[1], y[1], width * 0.42, 9)
     else:
         outline = rounded(x[0], y[0], x[1], y[1], t.span(8, 0.03, 0.12))
-    build.face(outline + (0, 0.015), z + 0.12, "body", "flat", 0.78)
+    build.face(outline + at(0, 0.015), z + 0.12, "body", "flat", 0.78)
     build.face(outline, z, "body", "puffy", 0.98)
     if kind == "channel":
         for k in range(1, 6):
-            at = x[0] + (x[1] - x[0]) * k / 6
-            build.face(ribbon([(at, y[0]), (at, y[1] - 0.03)], 0.012), z, "dark", "plain", 1.6)
+            line = x[0] + (x[1] - x[0]) * k / 6
+            build.face(ribbon([(line, y[0]), (line, y[1] - 0.03)], 0.012), z, "dark", "plain", 1.6)
     if kind == "buttons":
         for k in range(8):
-            at = (x[0] + (x[1] - x[0]) * (0.2 + 0.2 * (k % 4)), y[1] - 0.12 - 0.14 * (k // 4))
+            place = at(x[0] + (x[1] - x[0]) * (0.2 + 0.2 * (k % 4)), y[1] - 0.12 - 0.14 * (k // 4))
             build.face(
-                rounded(at[0] - 0.012, at[1] - 0.012, at[0] + 0.012, at[1] + 0.012, 0.012),
+                oval(place[0], place[1], 0.012, 0.012, 10),
                 z,
                 "dark",
                 "plain",
@@ -153,7 +153,7 @@ def dining_chair(build: Builder, t: Traits) -> None:
         if kind == "pad":
             for x in (-half * 0.7, half * 0.7):
                 build.rod((x, seat, back), (x, low + 0.05, back), 0.035, "frame")
-        build.face(outline + (0, 0.012), back + 0.05, "body", "flat", 0.75)
+        build.face(outline + at(0, 0.012), back + 0.05, "body", "flat", 0.75)
         build.face(outline, back, "body", "puffy")
     else:
         _open_back(build, t, kind, half, seat, high, back, lean)

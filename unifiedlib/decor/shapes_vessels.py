@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from unifiedlib.decor.geometry import Builder, oval, ribbon, smooth
+from unifiedlib.decor.geometry import Builder, Points, at, oval, ribbon, smooth
 from unifiedlib.decor.traits import Traits
 
 
-def _profile(points: list[tuple[float, float]], steps: int = 7) -> np.ndarray:
+def turned_profile(points: list[tuple[float, float]], steps: int = 7) -> Points:
+    """A smooth profile (radius, height) through a few points, never thinner than a wire."""
     curve = smooth(points, steps)
     curve[:, 0] = np.maximum(curve[:, 0], 0.004)
     return curve
@@ -39,7 +40,7 @@ def vase(build: Builder, t: Traits) -> None:
         "amphora": [(wide * 0.4, 0), (wide * 0.95, belly + 0.08), (neck * 1.2, 0.82), (neck * 1.5 + lip, 1)],
         "cone": [(wide * 0.35, 0), (wide * 0.6, 0.4), (wide * 0.95, 0.9), (wide * 0.9 + lip, 1)],
     }
-    profile = _profile(profiles[kind])
+    profile = turned_profile(profiles[kind])
     rim = profile[-1, 0]
     if t.u[6] > 0.72:
         _twigs(build, t, rim)
@@ -85,7 +86,7 @@ def mug(build: Builder, t: Traits) -> None:
     handle = np.column_stack([path * (np.cos(build.view.yaw), 1), np.zeros(len(path))])
     lifted = handle[:, :2] * (1, np.cos(build.view.pitch))
     build.flat(ribbon(lifted, thick), "accent" if t.u[8] > 0.7 else "body", "round", 0.93)
-    profile = _profile(
+    profile = turned_profile(
         [
             (wide * foot, 0),
             (wide * (foot + middle) / 2, high * 0.25),
@@ -120,7 +121,7 @@ def teapot(build: Builder, t: Traits) -> None:
             (wide * 0.4, high * 0.85),
         ],
     }
-    profile = _profile(shapes[kind])
+    profile = turned_profile(shapes[kind])
     top = profile[-1, 1]
     bend = t.span(3, 0.24, 0.4)
     spout = smooth(
@@ -155,11 +156,13 @@ def teapot(build: Builder, t: Traits) -> None:
     build.turned(profile, "body")
     rim = profile[-1, 0]
     build.turned(
-        _profile([(rim * 1.1, top - 0.015), (rim * 0.9, top + 0.05), (0.04, top + 0.09)]),
+        turned_profile([(rim * 1.1, top - 0.015), (rim * 0.9, top + 0.05), (0.04, top + 0.09)]),
         "accent" if t.u[8] > 0.5 else "body",
     )
     knob = t.span(9, 0.035, 0.06)
-    build.turned(_profile([(knob * 0.6, top + 0.07), (knob, top + 0.11), (knob * 0.4, top + 0.16)]), "frame")
+    build.turned(
+        turned_profile([(knob * 0.6, top + 0.07), (knob, top + 0.11), (knob * 0.4, top + 0.16)]), "frame"
+    )
 
 
 def candle_holder(build: Builder, t: Traits) -> None:
@@ -175,12 +178,12 @@ def candle_holder(build: Builder, t: Traits) -> None:
         z = -0.05 if k == 1 else 0.0
         if kind == "dish":
             high = 0.14
-            build.turned(_profile([(0.22, 0), (0.38, 0.05), (0.42, high)]), "body", opening=True)
+            build.turned(turned_profile([(0.22, 0), (0.38, 0.05), (0.42, high)]), "body", opening=True)
             _candle(build, x, z, 0.04, t.span(2, 0.3, 0.6), t.span(3, 0.1, 0.2))
             continue
         foot, bulge = t.span(4, 0.12, 0.22), t.span(5, 0.03, 0.1)
         build.turned(
-            _profile(
+            turned_profile(
                 [
                     (foot, 0),
                     (foot * 0.5, 0.05),
@@ -200,7 +203,7 @@ def candle_holder(build: Builder, t: Traits) -> None:
 def _candle(build: Builder, x: float, z: float, y: float, high: float, wide: float) -> None:
     build.turned([(wide, y), (wide, y + high)], "wax", x, z)
     centre = build.view.project([(x, y + high, z)])[0]
-    build.flat(ribbon([centre, centre + (0, 0.05)], 0.014), "dark", "plain")
+    build.flat(ribbon([centre, centre + at(0, 0.05)], 0.014), "dark", "plain")
     flame = smooth([(0, 0.03), (0.03, 0.075), (0, 0.16), (-0.03, 0.075), (0, 0.03)], 4) + centre
     build.flat(flame, "flame", "plain")
 
@@ -223,7 +226,7 @@ def basket(build: Builder, t: Traits) -> None:
     """A woven basket or soft bin with two handles or a lid."""
     wide, high, foot = t.span(1, 0.36, 0.56), t.span(2, 0.5, 0.95), t.span(3, 0.7, 1.05)
     belly = t.span(4, 0.95, 1.2)
-    profile = _profile(
+    profile = turned_profile(
         [
             (wide * foot, 0),
             (wide * (foot + belly) / 2 * 1.03, high * 0.3),
@@ -257,114 +260,8 @@ def basket(build: Builder, t: Traits) -> None:
             build.flat(ribbon(loop, 0.055), "accent", "puffy")
     if ears == "lid":
         build.turned(
-            _profile([(wide * 1.06, high), (wide * 0.85, high + 0.09), (0.06, high + 0.14)]),
+            turned_profile([(wide * 1.06, high), (wide * 0.85, high + 0.09), (0.06, high + 0.14)]),
             "body",
             light=1.04,
         )
         build.turned([(0.06, high + 0.13), (0.05, high + 0.2)], "frame")
-
-
-def plant(build: Builder, t: Traits) -> None:
-    """A potted plant: broad leaves, a snake plant, a fern, a cactus or a small tree."""
-    kind = t.choose(0, ("tree", "broad", "fern", "snake", "cactus"))
-    wide, high, foot = t.span(1, 0.2, 0.32), t.span(2, 0.28, 0.46), t.span(3, 0.6, 0.95)
-    legs = t.u[4] > 0.66
-    lift = 0.16 if legs else 0.0
-    if legs:
-        for x, z in ((-0.8, 0.5), (0.8, 0.5), (-0.8, -0.5), (0.8, -0.5)):
-            build.rod((x * wide * foot, lift + 0.1, z * wide), (x * wide * 1.05, 0, z * wide), 0.045, "frame")
-    profile = _profile(
-        [(wide * foot, lift), (wide * (foot + 1.05) / 2, lift + high * 0.5), (wide, lift + high)]
-    )
-    build.turned(profile, "body", opening=True)
-    build.flat(
-        oval(
-            0, (lift + high) * np.cos(build.view.pitch), wide * 0.86, wide * 0.84 * np.sin(build.view.pitch)
-        ),
-        "soil",
-        "flat",
-    )
-    _LEAVES[kind](build, t, lift + high, wide)
-    if t.u[5] > 0.6:
-        build.turned([(wide * 1.03, lift + high * 0.86), (wide * 1.05, lift + high)], "accent", light=0.98)
-
-
-def _leaf(build: Builder, path: np.ndarray, width: float, tone: float) -> None:
-    swell = width * np.sin(np.pi * np.linspace(0.06, 0.97, len(path))) ** 0.8
-    build.flat(ribbon(path, swell), "leaf", "flat", tone)
-    build.flat(ribbon(path[1:-1], 0.009), "leaf", "plain", tone * 1.22)
-
-
-def _broad(build: Builder, t: Traits, top: float, wide: float) -> None:
-    for k in range(9):
-        angle = np.pi * (0.08 + 0.84 * ((k * 4) % 9) / 8) + 0.15 * (t.u[6] - 0.5)
-        reach = t.span(7, 0.5, 0.72) * (0.75 + 0.25 * np.sin(angle)) * (0.85 + 0.15 * (k % 2))
-        tip = (reach * np.cos(angle) * 0.95, top + reach * np.sin(angle))
-        path = smooth(
-            [(0.1 * wide * np.cos(angle), top - 0.03), (tip[0] * 0.42, top + (tip[1] - top) * 0.62), tip]
-        )
-        _leaf(build, path, t.span(8, 0.13, 0.24), 0.75 + 0.06 * k)
-
-
-def _snake(build: Builder, t: Traits, top: float, wide: float) -> None:
-    for k in range(7):
-        x = (((k * 3) % 7) / 6 - 0.5) * wide * 1.5
-        tip = (x * 1.7, top + t.span(7, 0.45, 0.7) * (1 - 0.25 * ((k * 2) % 3) / 2))
-        path = smooth([(x, top - 0.04), (x * 1.1 + 0.02 * (-1) ** k, (top + tip[1]) / 2), tip])
-        _leaf(build, path, t.span(8, 0.07, 0.12), 0.78 + 0.07 * k)
-
-
-def _fern(build: Builder, t: Traits, top: float, wide: float) -> None:
-    for k in range(13):
-        angle = np.pi * ((k * 5) % 13) / 12
-        reach = t.span(7, 0.45, 0.65)
-        droop = t.span(8, 0.05, 0.4)
-        path = smooth(
-            [
-                (0.0, top - 0.02),
-                (reach * 0.5 * np.cos(angle), top + reach * (0.25 + 0.45 * np.sin(angle))),
-                (
-                    reach * 1.0 * np.cos(angle),
-                    top + reach * (0.75 * np.sin(angle) - droop * np.abs(np.cos(angle))),
-                ),
-            ]
-        )
-        _leaf(build, path, 0.085, 0.8 + 0.04 * k)
-
-
-def _cactus(build: Builder, t: Traits, top: float, wide: float) -> None:
-    high, girth = t.span(7, 0.35, 0.6), t.span(8, 0.09, 0.14)
-    for sign, level in ((-1, 0.35), (1, 0.5)):
-        path = smooth(
-            [
-                (0, top + high * level),
-                (sign * girth * 2, top + high * level + 0.01),
-                (sign * girth * 2.2, top + high * (level + 0.38)),
-            ]
-        )
-        build.flat(ribbon(path, girth * 1.1), "leaf", "puffy", 0.86)
-    build.turned(
-        _profile(
-            [
-                (girth * 0.9, top - 0.04),
-                (girth, top + high * 0.5),
-                (girth * 0.85, top + high * 0.9),
-                (0.02, top + high),
-            ]
-        ),
-        "leaf",
-        light=1.05,
-    )
-
-
-def _tree(build: Builder, t: Traits, top: float, wide: float) -> None:
-    high = t.span(7, 0.45, 0.6)
-    build.flat(ribbon([(0, top - 0.02), (0.02, top + high)], 0.035), "soil", "round", 1.4)
-    for k in range(14):
-        angle, radius = k * 2.4, 0.05 + 0.19 * np.sqrt(k / 14) * t.span(8, 0.8, 1.3)
-        centre = np.array([radius * np.cos(angle), top + high + radius * np.sin(angle)])
-        out = np.array([np.cos(angle), np.sin(angle)]) * 0.13
-        _leaf(build, smooth([centre - out * 0.4, centre + (0.01, 0.01), centre + out]), 0.1, 0.75 + 0.035 * k)
-
-
-_LEAVES = {"broad": _broad, "snake": _snake, "fern": _fern, "cactus": _cactus, "tree": _tree}

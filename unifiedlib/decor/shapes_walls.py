@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from unifiedlib.decor.geometry import Builder, Points, hull, oval, ribbon, rounded, smooth
+from unifiedlib.decor.geometry import Builder, Points, at, hull, oval, ribbon, rounded, smooth
 from unifiedlib.decor.traits import Traits
 
 
@@ -40,12 +40,12 @@ def rug(build: Builder, t: Traits) -> None:
             for sign in (-1, 1):
                 strand = np.array([(sign * half, y), (sign * (half + 0.07), y + 0.012 * (-1) ** k)])
                 build.flat(ribbon(lay(strand), 0.014), "linen", "plain", 0.93)
-    build.flat(lay(outline) - (0, 0.022), "body", "flat", 0.6)
+    build.flat(lay(outline) - at(0, 0.022), "body", "flat", 0.6)
     for share, surface in rings if kind != "hide" else rings[:1]:
         build.flat(lay(outline * share), surface, "flat", 1.0)
     if kind == "fringe" and t.u[5] > 0.4:
-        for at in (-0.8, 0.8):
-            band = rounded(half * at - 0.05, -deep, half * at + 0.05, deep, 0.0)
+        for side in (-0.8, 0.8):
+            band = rounded(half * side - 0.05, -deep, half * side + 0.05, deep, 0.0)
             build.flat(lay(band), "accent", "flat", 1.0)
 
 
@@ -59,7 +59,7 @@ def cushion(build: Builder, t: Traits) -> None:
     if kind == "round":
         outline = oval(0, high, high, high * 0.97, 40)
     else:
-        corner = [
+        edge = [
             (-half, 0),
             (0, pinch),
             (half, 0),
@@ -69,17 +69,17 @@ def cushion(build: Builder, t: Traits) -> None:
             (-half, 2 * high),
             (-half + pinch, high),
         ]
-        outline = smooth([*corner, corner[0]], 6)
+        outline = smooth([*edge, edge[0]], 6)
     turn = 0.25 * build.view.yaw + (t.u[4] - 0.5) * 0.16
     spin = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
-    outline = (outline - (0, high)) @ spin + (0, high)
+    outline = (outline - at(0, high)) @ spin + at(0, high)
     if kind == "tassel":
         for k in (0, 12, 24, 36):
-            at = outline[min(k, len(outline) - 1)]
-            away = (at - (0, high)) / np.linalg.norm(at - (0, high))
-            build.flat(ribbon([at - 0.02 * away, at + 0.11 * away], (0.03, 0.075)), "accent", "flat")
+            corner = outline[min(k, len(outline) - 1)]
+            away = (corner - at(0, high)) / np.linalg.norm(corner - at(0, high))
+            build.flat(ribbon([corner - 0.02 * away, corner + 0.11 * away], (0.03, 0.075)), "accent", "flat")
     if t.u[5] > 0.5:
-        build.flat((outline - (0, high)) * 1.045 + (0, high), "accent", "puffy", 0.9)
+        build.flat((outline - at(0, high)) * 1.045 + at(0, high), "accent", "puffy", 0.9)
     build.flat(outline, "body", "puffy", 1.03)
     if t.u[6] > 0.72:
         build.flat(oval(0, high, 0.035, 0.035, 14), "accent", "ball", 0.9)
@@ -114,12 +114,16 @@ def curtain(build: Builder, t: Traits) -> None:
             heights = np.array([high, high * 0.7, high * 0.42, 0.02 if t.u[6] > 0.3 else high * 0.18])
             pull = np.array([1.0, 1.0, gather, (1 + gather) / 2])
             one = np.stack([anchor + (a - anchor) * pull, heights], axis=1)
-            two = np.stack([anchor + (b - anchor) * pull, heights + (0, 0, 0, 0.012 * (-1) ** k)], axis=1)
+            two = np.stack(
+                [anchor + (b - anchor) * pull, heights + np.array((0, 0, 0, 0.012 * (-1) ** k))], axis=1
+            )
             build.flat(np.vstack([smooth(one, 4), smooth(two, 4)[::-1]]), "body", "round", 1.12)
         if kind == "tied":
-            at = high * 0.42
+            level = high * 0.42
             ends = sorted((anchor, anchor + ((right if number == 0 else left) - anchor) * gather))
-            build.flat(rounded(ends[0] - 0.01, at - 0.03, ends[1] + 0.02, at + 0.03, 0.02), "accent", "round")
+            build.flat(
+                rounded(ends[0] - 0.01, level - 0.03, ends[1] + 0.02, level + 0.03, 0.02), "accent", "round"
+            )
 
 
 def mirror(build: Builder, t: Traits) -> None:
@@ -165,15 +169,19 @@ def mirror(build: Builder, t: Traits) -> None:
         if len(clipped) > 2:
             build.flat(clipped + middle, "paper", "plain", 0.94)
     if kind == "panes":
-        for at in (-1 / 3, 1 / 3):
-            build.flat(ribbon([(low[0], at * top[1]), (top[0], at * top[1])] + middle, 0.03), "frame", "flat")
-        build.flat(ribbon([(0, low[1]), (0, top[1])] + middle, 0.03), "frame", "flat")
+        for level in (-1 / 3, 1 / 3):
+            build.flat(
+                ribbon([at(low[0], level * top[1]) + middle, at(top[0], level * top[1]) + middle], 0.03),
+                "frame",
+                "flat",
+            )
+        build.flat(ribbon([at(0, low[1]) + middle, at(0, top[1]) + middle], 0.03), "frame", "flat")
 
 
 def _clip(shape: Points, window: Points) -> Points:
     """The part of a convex shape inside a convex window."""
     area, common = cv2.intersectConvexConvex(hull(shape).astype(np.float32), window.astype(np.float32))
-    return common[:, 0, :].astype(float) if area > 0 and common is not None else np.zeros((0, 2))
+    return np.asarray(common[:, 0, :], float) if area > 0 and common is not None else np.zeros((0, 2))
 
 
 def wall_clock(build: Builder, t: Traits) -> None:
@@ -204,12 +212,12 @@ def wall_clock(build: Builder, t: Traits) -> None:
     tone = (245.0, 240.0, 230.0) if t.u[10] > 0.5 else (40.0, 36.0, 34.0)
     reach = size - edge - 0.04
     for k in range(12):
-        if marks == "none" or marks == "four" and k % 3:
+        if marks == "none" or (marks == "four" and k % 3):
             continue
         way = np.array([np.sin(k * np.pi / 6), np.cos(k * np.pi / 6)])
         if marks == "dots":
-            at = way * (reach - 0.03) * squeeze + middle
-            build.flat(oval(at[0], at[1], 0.018, 0.018, 10), "mark", "plain", 1.0, tone)
+            place = way * (reach - 0.03) * squeeze + middle
+            build.flat(oval(place[0], place[1], 0.018, 0.018, 10), "mark", "plain", 1.0, tone)
         else:
             start = reach - (0.1 if k % 3 == 0 else 0.06)
             build.flat(

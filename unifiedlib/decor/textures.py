@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from unifiedlib.decor.finish import Finish
 from unifiedlib.decor.patterns import PATTERNS, Plane
 
 
-def value_noise(
-    rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Smooth noise [h x w] around 0, about -1..1, made of `cells` (rows, columns) blown up."""
+def value_noise(rng: np.random.Generator, shape: tuple[int, int], cells: tuple[int, int]) -> Plane:
+    """Smooth noise [h x w] in -1..1, made of `cells` (rows, columns) blown up."""
     coarse = rng.uniform(-1, 1, (max(cells[0], 1) + 1, max(cells[1], 1) + 1)).astype(np.float32)
-    return cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR)
+    return np.asarray(cv2.resize(coarse, (shape[1], shape[0]), interpolation=cv2.INTER_LINEAR))
 
 
-def texture(finish: Finish, x: Plane, y: Plane) -> NDArray[np.float32]:
-    """The finish on a plane: `x` [1 x w] rightwards and `y` [h x 1] upwards in units to RGB 0..255 [h x w x 3]."""
+def texture(finish: Finish, x: Plane, y: Plane) -> Plane:
+    """The finish on a plane: `x` [1 x w], `y` [h x 1] (up), in units, to RGB 0..255 [h x w x 3]."""
     first, second, third = (np.array(colour, np.float32) for colour in finish.colours)
     shape = (y.shape[0], x.shape[1])
     if finish.pattern == "plain":
@@ -36,10 +33,7 @@ def texture(finish: Finish, x: Plane, y: Plane) -> NDArray[np.float32]:
 
 
 def _pattern_masks(finish: Finish, x: Plane, y: Plane) -> tuple[Plane, Plane]:
-    if finish.pattern in ("bands", "dipped"):
-        turn = 0.0
-    else:
-        turn = finish.angle
+    turn = 0.0 if finish.pattern in ("bands", "dipped") else finish.angle
     cosine, sine = np.float32(np.cos(turn) / finish.scale), np.float32(np.sin(turn) / finish.scale)
     return PATTERNS[finish.pattern](x * cosine + y * sine, y * cosine - x * sine)
 
@@ -52,20 +46,21 @@ def _grain(finish: Finish, x: Plane, y: Plane, shape: tuple[int, int]) -> Plane 
         if finish.angle > 1:
             cells = (int(height * 3) + 1, int(width * 26) + 1)
         noise = value_noise(rng, shape, cells)
-        return 1 + 0.13 * noise + 0.05 * np.sin(noise * 9 + (y if finish.angle <= 1 else x) * 30)
-    if finish.material in ("fabric", "basketry"):
+        rings = np.sin(noise * 9 + (y if finish.angle <= 1 else x) * 30)
+        return np.asarray(1 + 0.13 * noise + 0.05 * rings, np.float32)
+    if finish.material == "fabric":
         return 1 + 0.05 * value_noise(rng, shape, (int(height * 60), int(width * 60)))
     if finish.material == "leather":
         return 1 + 0.09 * value_noise(rng, shape, (int(height * 14), int(width * 14)))
     if finish.material == "wicker":
         weave = np.sin(x * 62) * np.sin(y * 62)
-        return (0.86 + 0.24 * np.sign(weave) * np.sqrt(np.abs(weave))).astype(np.float32)
+        return np.asarray(0.86 + 0.24 * np.sign(weave) * np.sqrt(np.abs(weave)), np.float32)
     if finish.material == "stone":
         noise = value_noise(rng, shape, (int(height * 7), int(width * 7)))
         veins = np.exp(
             -30 * np.abs(noise + 0.4 * value_noise(rng, shape, (int(height * 20), int(width * 20))))
         )
-        return 1 + 0.07 * noise - 0.2 * veins
+        return np.asarray(1 + 0.07 * noise - 0.2 * veins)
     if finish.material == "metal":
         return 1 + 0.03 * value_noise(rng, shape, (int(height * 80), 1))
     return None

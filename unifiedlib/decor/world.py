@@ -25,7 +25,7 @@ TASKS: dict[str, dict[str, int | str | bool]] = {
     "lens": {"k": 20, "label_set": "style", "leave_out_group": False},
     "shop_the_look": {"k": 1, "label_set": "product", "leave_out_group": False},
 }
-"""The cut-off of the headline precision, the label set that test uses, and whether own products are left out."""
+"""Cut-off of the headline precision, label set of the test, whether own results of a product are left out."""
 
 
 class World:
@@ -35,12 +35,14 @@ class World:
     """
 
     def __init__(self, settings: DecorSettings) -> None:
+        """Works out the counts; draws nothing yet."""
         self.settings = settings
         self.listing = Listing(settings)
         self.tasks = {name: dict(task) for name, task in TASKS.items()}
         self._layout = lru_cache(maxsize=4)(self._make_layout)
 
     def __len__(self) -> int:
+        """How many items there are."""
         return len(self.listing)
 
     @property
@@ -160,8 +162,10 @@ class World:
         if name == "flashlight_train":
             return [(number, "flashlight", "style", style_name(self.clicked_style(number)), "train")]
         if name == "test_pins":
-            rows = [(number, "flashlight", "style", true_style, "query+gallery")]
-            return rows + [(number, "lens", "style", true_style, "gallery")]
+            return [
+                (number, "flashlight", "style", true_style, "query+gallery"),
+                (number, "lens", "style", true_style, "gallery"),
+            ]
         if name == "test_photos":
             return [(number, "lens", "style", true_style, "query")]
         if item.block.task == "lens":

@@ -1,0 +1,180 @@
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from tiny_project import REPOSITORY
+
+from unifiedlib.decor import DecorSettings
+from unifiedlib.params import (
+    STAGE_FOLDERS,
+    AssembleDecor,
+    AssemblePhotos,
+    ParameterError,
+    Train,
+    load_params,
+    stage_parameters,
+)
+from unifiedlib.photos import PhotoSettings
+from unifiedlib.training import TrainSettings
+from unifiedlib.variants import IMAGENET, UNIFIED
+
+TEXT = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")
+
+
+def load_with(tmp_path: Path, old: str, new: str) -> object:
+    assert old in TEXT, f"params.yaml holds no {old!r} any more"
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1), encoding="utf-8")
+    return load_params(path)
+
+
+def line_of(key: str) -> str:
+    """The first line of params.yaml with this key, up to its comment."""
+    return next(line for line in TEXT.splitlines() if line.strip().startswith(f"{key}:")).split(" #")[0]
+
+
+@pytest.mark.parametrize("written", ["1e-4", "1.0e-4", "0.0001", "1E-04"])
+def test_every_way_to_write_a_float_is_a_float(tmp_path: Path, written: str) -> None:
+    params = load_with(tmp_path, line_of("weight_decay"), f"    weight_decay: {written}")
+    assert params.train.decor.weight_decay == 1e-4
+
+
+def test_whole_number_will_do_for_a_float(tmp_path: Path) -> None:
+    value = load_with(tmp_path, line_of("weight_decay"), "    weight_decay: 0").train.decor.weight_decay
+    assert isinstance(value, float)
+
+
+@pytest.mark.parametrize(
+    ("key", "written", "sentence"),
+    [
+        ("epochs", "'2'", "train.decor.epochs is '2' (str); it must be a whole number"),
+        ("epochs", "2.5", "train.decor.epochs is 2.5 (float); it must be a whole number"),
+        ("epochs", "true", "train.decor.epochs is True (bool); it must be a whole number"),
+        ("epochs", "-1", "train.decor.epochs is -1 (int); it must be greater than or equal to 0"),
+        ("momentum", "no", "train.decor.momentum is 'no' (str); it must be a number"),
+        ("momentum", "true", "train.decor.momentum is True (bool); it must be a number"),
+        ("momentum", "1.5", "train.decor.momentum is 1.5 (float); it must be less than 1"),
+        ("momentum", ".nan", "train.decor.momentum is nan (float); it must be a finite number"),
+        ("trunk", "3", "train.decor.trunk is 3 (int); it must be a text"),
+        (
+            "weights",
+            "pakage",
+            "train.decor.weights is 'pakage'; did you mean 'package'? (choose one of package, timm, none)",
+        ),
+        ("weights", "zoo", "train.decor.weights is 'zoo'; choose one of package, timm, none"),
+    ],
+)
+def test_value_against_its_rule_is_one_sentence(
+    tmp_path: Path, key: str, written: str, sentence: str
+) -> None:
+    with pytest.raises(ParameterError) as error:
+        load_with(tmp_path, line_of(key), f"    {key}: {written}")
+    assert str(error.value) == f"params.yaml: {sentence}"
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        ("0", "seeds.decor is 0 (int); it must be a list, such as [0, 1]"),
+        ("[]", "seeds.decor is [] (list); it must be a list of at least one value"),
+        ("[0, 1, 0]", "seeds.decor is [0, 1, 0]; list each value once"),
+        ("[0, x]", "seeds.decor[1] is 'x' (str); it must be a whole number"),
+        ("[0, 1.0]", "seeds.decor[1] is 1.0 (float); it must be a whole number"),
+        ("[0, -1]", "seeds.decor[1] is -1 (int); it must be greater than or equal to 0"),
+    ],
+)
+def test_list_against_its_rule_is_one_sentence(tmp_path: Path, written: str, sentence: str) -> None:
+    seeds = TEXT[TEXT.index("\nseeds:") :]
+    line = next(line for line in seeds.splitlines() if line.startswith("  decor:"))
+    with pytest.raises(ParameterError) as error:
+        load_with(tmp_path, line, f"  decor: {written}")
+    assert str(error.value) == f"params.yaml: {sentence}"
+
+
+def test_misspelt_key_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"'train.decor.epoch' is unknown; did you mean 'epochs'\?"):
+        load_with(tmp_path, "    epochs:", "    epoch:")
+
+
+def test_misspelt_section_names_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"'evaluat' is unknown; did you mean 'evaluate'\?"):
+        load_with(tmp_path, "\nevaluate:", "\nevaluat:")
+
+
+def test_missing_key_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"^params.yaml: 'train.decor.epochs' is missing; add it$"):
+        load_with(tmp_path, line_of("epochs"), "")
+
+
+def test_key_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"line \d+: a key stands twice"):
+        load_with(tmp_path, "\nthreads:", "\nthreads: 1\nthreads:")
+
+
+def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"line \d+ is not YAML"):
+        load_with(tmp_path, "\nthreads:", "\nthreads: [2\nx:")
+
+
+def test_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError, match=r"params\.yaml is missing"):
+        load_params(tmp_path / "params.yaml")
+
+
+def test_every_line_of_the_file_carries_a_comment() -> None:
+    values = [line for line in TEXT.splitlines() if ": " in line and not line.lstrip().startswith("#")]
+    bare = [
+        line for line in values if " #" not in line and not line.strip().startswith(("decor: [", "photos: ["))
+    ]
+    assert bare == []
+
+
+@pytest.mark.parametrize(
+    ("section", "settings", "besides"),
+    [
+        (Train, TrainSettings, set()),
+        (AssembleDecor, DecorSettings, {"size"}),
+        (AssemblePhotos, PhotoSettings, {"size"}),
+    ],
+)
+def test_section_holds_just_what_the_library_takes(section: type, settings: type, besides: set[str]) -> None:
+    assert set(section.model_fields) - besides == {field.name for field in fields(settings)}
+
+
+def test_unknown_names_are_refused_with_choices() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(ParameterError, match=r"there is no stage 'trian'; did you mean 'train'\?"):
+        stage_parameters(params, "trian", "decor")
+    with pytest.raises(ParameterError, match=r"there is no collection 'phots'; did you mean 'photos'\?"):
+        stage_parameters(params, "report", "phots")
+    with pytest.raises(ParameterError, match=r"there is no variant 'unify'; did you mean 'unified'\?"):
+        stage_parameters(params, "train", "decor", "unify")
+
+
+def test_train_needs_a_variant_and_others_take_none() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(ParameterError, match="stage train needs --variant"):
+        stage_parameters(params, "train", "decor")
+    with pytest.raises(ParameterError, match="stage report takes no --variant"):
+        stage_parameters(params, "report", "decor", "unified")
+
+
+def test_assemble_passes_what_only_one_collection_has_as_one_table() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    decor, photos = (stage_parameters(params, "assemble", name) for name in ("decor", "photos"))
+    assert decor.keys() == photos.keys()
+    assert decor["settings"]["n_test_products"] == params.assemble.decor.n_test_products
+    assert photos["settings"]["garment_split"] == params.assemble.photos.garment_split
+
+
+@pytest.mark.parametrize("stage", STAGE_FOLDERS)
+@pytest.mark.parametrize("collection", ["decor", "photos"])
+def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    values = stage_parameters(params, stage, collection, UNIFIED if stage == "train" else None)
+    assert values["collection"] == collection
+    assert values["threads"] == params.threads
+    assert values["data_folder"] == f"data/{collection}"
+    assert set(STAGE_FOLDERS[stage]) <= values.keys()
+    assert ("seeds" in values) == (stage != "assemble")
+    assert values.get("variants", [IMAGENET, UNIFIED])[0] == IMAGENET

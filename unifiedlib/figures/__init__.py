@@ -1,0 +1,44 @@
+"""Figures: functions that return a Matplotlib Figure, titled with what to see, in the project's one palette."""
+
+from unifiedlib.figures.canvas import new_figure, save_figure, say
+from unifiedlib.figures.codes import (
+    balance_table,
+    bit_balance_curves,
+    cosine_against_hamming,
+    size_table,
+    value_distribution,
+)
+from unifiedlib.figures.pictures import contact_sheet, label_frequency, label_table
+from unifiedlib.figures.projection import projection_figure, projection_table
+from unifiedlib.figures.retrieval import example_grid, result_grid
+from unifiedlib.figures.scores import float_against_binary, merged_against_own, score_heatmap
+from unifiedlib.figures.tables import claim_table, plain_table, score_table
+from unifiedlib.figures.training import accuracy_curves, long_history, loss_curves, rate_curve
+
+__all__ = [
+    "accuracy_curves",
+    "balance_table",
+    "bit_balance_curves",
+    "claim_table",
+    "contact_sheet",
+    "cosine_against_hamming",
+    "example_grid",
+    "float_against_binary",
+    "label_frequency",
+    "label_table",
+    "long_history",
+    "loss_curves",
+    "merged_against_own",
+    "new_figure",
+    "plain_table",
+    "projection_figure",
+    "projection_table",
+    "rate_curve",
+    "result_grid",
+    "save_figure",
+    "say",
+    "score_heatmap",
+    "score_table",
+    "size_table",
+    "value_distribution",
+]

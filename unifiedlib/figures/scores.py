@@ -1,0 +1,156 @@
+"""The result, drawn: who is best on which task, what codes cost, and what the merged gallery costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from unifiedlib.contract import MERGED
+from unifiedlib.figures.canvas import new_figure
+from unifiedlib.palette import INK, LINE, SOFT, looks
+from unifiedlib.results import result_table
+from unifiedlib.scoring import OWN_GALLERY
+
+REPRESENTATIONS = ("float", "binary")
+
+
+def _titles(table: pd.DataFrame) -> dict[str, str]:
+    """Each task's title, with its metric: {"lens": "lens P@20"}."""
+    return {row.task: f"{row.task}  {row.metric}" for row in table.drop_duplicates("task").itertuples()}
+
+
+def score_heatmap(scores: pd.DataFrame) -> Figure:
+    """Headline metric of each variant (rows) on each task (columns), float and binary side by side.
+
+    The best variant of a column is framed. Shades compare within a task: tasks are not equally hard.
+    """
+    table = result_table(scores)
+    titles, variants = _titles(table), list(dict.fromkeys(table["variant"]))
+    figure = new_figure(
+        0.5 * len(variants) + 1.6,
+        "Each variant on each task: darker is better within a task, the frame marks the best",
+    )
+    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    for axes, (task, title) in zip(panels, titles.items(), strict=True):
+        part = table[table["task"] == task].pivot_table(
+            index="variant", columns="representation", values="value"
+        )
+        part = part.reindex(index=variants, columns=list(REPRESENTATIONS))
+        _shade(axes, part)
+        axes.set_title(title, fontsize=10.5)
+        axes.set_yticks(range(len(variants)), variants, color=INK)
+    return figure
+
+
+def _shade(axes: Axes, values: pd.DataFrame) -> None:
+    numbers = values.to_numpy()
+    low, high = np.nanmin(numbers), np.nanmax(numbers)
+    shade = (numbers - low) / max(high - low, 1e-9)
+    axes.imshow(shade, cmap="Purples", vmin=-0.1, vmax=1.25, aspect="auto")
+    for row, column in np.ndindex(numbers.shape):
+        colour = "white" if shade[row, column] > 0.72 else INK
+        axes.text(
+            column, row, f"{numbers[row, column]:.3f}", ha="center", va="center", color=colour, fontsize=10
+        )
+    for column in range(numbers.shape[1]):
+        best = int(np.nanargmax(numbers[:, column]))
+        axes.add_patch(_frame(column, best))
+    axes.set_xticks(range(len(values.columns)), list(values.columns))
+    axes.tick_params(length=0)
+    axes.grid(visible=False)
+    axes.spines[:].set_visible(False)
+
+
+def _frame(column: int, row: int) -> Line2D:
+    x, y = (column - 0.46, column + 0.46), (row - 0.44, row + 0.44)
+    return Line2D([x[0], x[1], x[1], x[0], x[0]], [y[0], y[0], y[1], y[1], y[0]], color=INK, linewidth=1.8)
+
+
+def float_against_binary(scores: pd.DataFrame) -> Figure:
+    """A panel per task: each variant's floats (filled) and codes (hollow), with 95 % intervals over queries."""
+    table = result_table(scores)
+    titles, variants = _titles(table), list(dict.fromkeys(table["variant"]))
+    figure = new_figure(
+        0.52 * len(variants) + 1.9,
+        "Codes (hollow) against floats (filled): where the pairs overlap, 32 times smaller costs nothing",
+    )
+    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    for axes, (task, title) in zip(panels, titles.items(), strict=True):
+        _intervals(axes, table[table["task"] == task], variants, "representation", REPRESENTATIONS)
+        axes.set_title(title, fontsize=10.5)
+    _finish(panels, variants)
+    figure.legend(handles=_fillings("float", "binary code"), loc="outside lower center", ncols=2)
+    return figure
+
+
+def merged_against_own(scores: pd.DataFrame) -> Figure:
+    """A panel per task: the floats in the task's own gallery (filled) and in all tasks' galleries merged (hollow)."""
+    both = [result_table(scores, gallery).assign(gallery=gallery) for gallery in (OWN_GALLERY, MERGED)]
+    table = pd.concat(both, ignore_index=True)
+    table = table[table["representation"] == "float"]
+    titles, variants = _titles(table), list(dict.fromkeys(table["variant"]))
+    figure = new_figure(
+        0.52 * len(variants) + 1.9,
+        "What one merged gallery costs: results lost to other tasks' items (hollow, against filled)",
+    )
+    panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
+    for axes, (task, title) in zip(panels, titles.items(), strict=True):
+        _intervals(axes, table[table["task"] == task], variants, "gallery", (OWN_GALLERY, MERGED))
+        axes.set_title(title, fontsize=10.5)
+    _finish(panels, variants)
+    figure.legend(
+        handles=_fillings("the task's own gallery", "merged gallery"), loc="outside lower center", ncols=2
+    )
+    return figure
+
+
+def _intervals(
+    axes: Axes, table: pd.DataFrame, variants: list[str], column: str, pair: tuple[str, str]
+) -> None:
+    """Dots with intervals: the first of the pair filled and above, the second hollow and below."""
+    styles = looks(variants)
+    for row in table.itertuples():
+        second = getattr(row, column) == pair[1]
+        look, place = styles[row.variant], variants.index(row.variant) + (0.17 if second else -0.17)
+        axes.plot(
+            [row.low, row.high],
+            [place, place],
+            color=look.colour,
+            linewidth=2,
+            solid_capstyle="butt",
+            zorder=2,
+        )
+        face = "white" if second else look.colour
+        axes.plot(
+            row.value,
+            place,
+            marker=look.marker,
+            markersize=7.5,
+            color=look.colour,
+            markerfacecolor=face,
+            markeredgewidth=1.8,
+            zorder=3,
+        )
+
+
+def _finish(panels: np.ndarray, variants: list[str]) -> None:
+    for axes in panels:
+        axes.set_ylim(len(variants) - 0.5, -0.5)
+        axes.set_yticks(range(len(variants)), variants, color=INK)
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(length=0)
+        for place in range(1, len(variants)):
+            axes.axhline(place - 0.5, color=LINE, linewidth=0.7)
+        low, high = axes.get_xlim()
+        axes.set_xlim(max(low, 0 if low > -0.05 else low), min(high, 1.0))
+
+
+def _fillings(filled: str, hollow: str) -> list[Line2D]:
+    style = {"linestyle": "", "marker": "o", "markersize": 8, "color": SOFT, "markeredgewidth": 1.8}
+    return [
+        Line2D([], [], label=filled, **style),
+        Line2D([], [], label=hollow, markerfacecolor="white", **style),
+    ]

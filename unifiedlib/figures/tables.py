@@ -1,0 +1,80 @@
+"""Tables for a notebook's page: results with intervals, verdicts in colour, and plain ones without row numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from unifiedlib.palette import SOFT, VERDICT_SIGNS, VERDICTS
+from unifiedlib.results import result_table
+from unifiedlib.scoring import OWN_GALLERY
+from unifiedlib.variants import IMAGENET, UNIFIED
+
+LEFT = [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
+
+
+def _styler(table: pd.DataFrame, name: str) -> Styler:
+    """A Styler whose HTML is the same on every run."""
+    return table.style.set_uuid(name).hide(axis="index")
+
+
+def plain_table(table: pd.DataFrame, name: str = "table") -> Styler:
+    """A table as it is: whole numbers with thousands marks, others with three decimals, no row numbers."""
+    whole = {column: "{:,}" for column in table.select_dtypes("integer").columns}
+    broken = {column: "{:.3f}" for column in table.select_dtypes("floating").columns}
+    left = [
+        {"selector": f".col{number}", "props": "text-align: left"}
+        for number, column in enumerate(table.columns)
+        if column not in whole and column not in broken
+    ]
+    return _styler(table, name).format(whole | broken, na_rep="").set_table_styles(left)
+
+
+def score_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> Styler:
+    """Headline metric of each variant on each task, float and binary, with 95 % intervals over queries.
+
+    The best variant of a column is bold. A specialist's results on tasks that it never trained on are grey.
+    """
+    table = result_table(scores, gallery)
+    titles = {row.task: f"{row.task} {row.metric}" for row in table.drop_duplicates("task").itertuples()}
+    variants = list(dict.fromkeys(table["variant"]))
+    columns = [(titles[task], kind) for task in titles for kind in ("float", "binary")]
+    text = pd.DataFrame("", index=variants, columns=pd.MultiIndex.from_tuples(columns))
+    style = text.copy()
+    best = table.groupby(["task", "representation"])["value"].transform("max") == table["value"]
+    for row, is_best in zip(table.itertuples(), best, strict=True):
+        where = (row.variant, (titles[row.task], row.representation))
+        text.loc[where] = f"{row.value:.3f} <small>{row.low:.2f} to {row.high:.2f}</small>"
+        foreign = row.variant not in (IMAGENET, UNIFIED, row.task)
+        style.loc[where] = ("font-weight: 700;" if is_best else "") + (
+            f"color: {SOFT}; opacity: .7;" if foreign else ""
+        )
+    centred = [{"selector": "th.col_heading", "props": "text-align: center"}]
+    return (
+        text.style.set_uuid(f"scores_{gallery}").set_table_styles(centred).apply(lambda _: style, axis=None)
+    )
+
+
+def claim_table(claims: Sequence[dict[str, str | float | None]]) -> Styler:
+    """Each claim and its verdict in colour, overall and per task, with the paired difference and its 95 % interval."""
+    rows = []
+    for claim in claims:
+        sign = VERDICT_SIGNS[str(claim["verdict"])]
+        known = claim["effect"] is not None
+        effect = f"{claim['effect']:+.3f}" if known else ""
+        interval = f"{claim['low']:+.3f} to {claim['high']:+.3f}" if known else ""
+        rows.append((claim["id"], claim["claim"], f"{sign} {claim['verdict']}", effect, interval))
+    table = pd.DataFrame(rows, columns=["id", "claim", "verdict", "difference", "95 % interval"])
+
+    def colour(verdict: str) -> str:
+        return f"color: {VERDICTS[verdict[2:]]}; font-weight: 600; white-space: nowrap"
+
+    def overall(row: pd.Series) -> list[str]:
+        return ["" if "/" in row["id"] else "font-weight: 700"] * len(row)
+
+    styler = _styler(table, "claims").apply(overall, axis=1).map(colour, subset=["verdict"])
+    return styler.set_table_styles(
+        [*LEFT, {"selector": ".col3, .col4", "props": "text-align: right; white-space: nowrap"}]
+    )

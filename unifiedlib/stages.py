@@ -1,0 +1,84 @@
+"""What the notebooks of the first stages do: one call assembles, trains a variant's seeds, or embeds all variants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from unifiedlib import paths
+from unifiedlib.assembly import assemble_decor, assemble_photos
+from unifiedlib.contract import Collection
+from unifiedlib.decor import DecorSettings
+from unifiedlib.embedding import write_embeddings
+from unifiedlib.model import load_model
+from unifiedlib.photos import PhotoSettings
+from unifiedlib.training import Training, TrainSettings
+from unifiedlib.variants import seeds_of
+
+
+def seed_folder(folder: Path, variant: str, seed: int) -> Path:
+    """Where a variant's model, or its embeddings, lie below `folder` for one seed."""
+    return folder / variant / f"seed-{seed}"
+
+
+def assemble(name: str, folder: Path, size: int, settings: Mapping[str, Any]) -> Collection:
+    """Assemble the collection `decor` or `photos` into `folder`, pictures `size` pixels square.
+
+    settings: the fields of `DecorSettings` or of `PhotoSettings`, whose `source` is relative to the repository's root.
+    """
+    match name:
+        case "decor":
+            return assemble_decor(folder, DecorSettings(**settings), size)
+        case "photos":
+            return assemble_photos(
+                folder, PhotoSettings(**{**settings, "source": paths.resolve(settings["source"])}), size
+            )
+    raise ValueError(f"there is no collection '{name}' to assemble; choose decor or photos")
+
+
+def train(
+    collection: Collection,
+    variant: str,
+    seeds: Sequence[int],
+    settings: TrainSettings,
+    model_folder: Path,
+    checkpoints: Path,
+) -> dict[int, pd.DataFrame]:
+    """Train a variant with each of its seeds and save each model; returns {seed: history}.
+
+    For `imagenet` the first seed alone is saved, with nothing trained and an empty history.
+    """
+    histories = {}
+    for seed in seeds_of(variant, list(seeds)):
+        training = Training(collection, variant, seed, settings, checkpoints)
+        model, histories[seed] = training.run()
+        training.save(seed_folder(model_folder, variant, seed), model, histories[seed])
+    return histories
+
+
+def binarize(
+    collection: Collection,
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    model_folder: Path,
+    embedding_folder: Path,
+    batch_size: int,
+) -> None:
+    """Embed the test items with each variant and seed, and write the float vectors and their codes."""
+    for variant in variants:
+        for seed in seeds_of(variant, list(seeds)):
+            model = load_model(seed_folder(model_folder, variant, seed))
+            write_embeddings(seed_folder(embedding_folder, variant, seed), model, collection, batch_size)
+
+
+def model_files(model_folder: Path, variant: str, seeds: Sequence[int]) -> list[Path]:
+    """The files that a trained variant consists of."""
+    names = ("model.safetensors", "model.json", "history.csv")
+    return [
+        seed_folder(model_folder, variant, seed) / name
+        for seed in seeds_of(variant, list(seeds))
+        for name in names
+    ]

@@ -1,0 +1,218 @@
+"""The report's words and tables, read from what the earlier stages wrote: results, verdicts, settings, versions."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from unifiedlib.contract import Collection
+from unifiedlib.losses import NO_LABEL
+from unifiedlib.results import headlines, result_table
+from unifiedlib.stages import seed_folder
+from unifiedlib.training_data import training_data
+from unifiedlib.variants import IMAGENET, UNIFIED, seeds_of, tasks_of
+
+Claim = dict[str, str | float | None]
+PACKAGES = (
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "pandas",
+    "faiss-cpu",
+    "scikit-learn",
+    "pillow",
+    "matplotlib",
+)
+ALL_LEVEL = "The unified embedding is level with or ahead of each specialist."
+RESULT_FILES = ("scores.parquet", "per_query.parquet", "claims.json", "queries.csv")
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the evaluate stage left: scores and per-query tables, claims, queries scored and left out."""
+
+    scores: pd.DataFrame
+    per_query: pd.DataFrame
+    claims: list[Claim]
+    queries: pd.DataFrame
+
+    @property
+    def n_claims(self) -> int:
+        """Claims that were judged, each over all tasks."""
+        return sum("/" not in str(claim["id"]) for claim in self.claims)
+
+
+def load_results(folder: Path) -> Results:
+    """Read the results in `folder`. Raises FileNotFoundError naming the first file that is missing."""
+    for name in RESULT_FILES:
+        if not (folder / name).is_file():
+            raise FileNotFoundError(f"{folder / name} is missing: run the evaluate stage first")
+    claims = json.loads((folder / "claims.json").read_text(encoding="utf-8"))
+    scores, per_query = (pd.read_parquet(folder / name) for name in RESULT_FILES[:2])
+    return Results(scores, per_query, claims, pd.read_csv(folder / "queries.csv"))
+
+
+def _difference(claim: Claim, metric: str) -> str:
+    return f"{claim['effect']:+.3f} {metric} (95 % {claim['low']:+.3f} to {claim['high']:+.3f})"
+
+
+def _tasks(claims: Sequence[Claim], claim_id: str) -> dict[str, Claim]:
+    """A claim's entries by task, without those that could not be tested."""
+    prefix = f"{claim_id}/"
+    own = {
+        str(claim["id"]).removeprefix(prefix): claim
+        for claim in claims
+        if str(claim["id"]).startswith(prefix)
+    }
+    return {task: claim for task, claim in own.items() if claim["effect"] is not None}
+
+
+def opening(claims: Sequence[Claim], metrics: Mapping[str, str]) -> str:
+    """The report's first sentence, Markdown: where the unified embedding loses to the specialists, or that it does not.
+
+    metrics: each task's headline metric, {"lens": "P@20"}.
+    """
+    against = _tasks(claims, "C1")
+    if not against:
+        return "**The unified embedding was not compared with the specialists**, because one of them was not evaluated."
+    lost = {task: claim for task, claim in against.items() if float(claim["effect"] or 0) < 0}
+    ahead = {task: claim for task, claim in against.items() if task not in lost}
+    parts = []
+    if lost:
+        listed = "; ".join(f"{task}: {_difference(claim, metrics[task])}" for task, claim in lost.items())
+        parts.append(
+            f"**The unified embedding loses to the specialist on {len(lost)} of {len(against)} tasks.** {listed}."
+        )
+    if ahead:
+        listed = "; ".join(f"{task}: {_difference(claim, metrics[task])}" for task, claim in ahead.items())
+        who = "It is level with or ahead of the specialist elsewhere." if lost else f"**{ALL_LEVEL}**"
+        parts.append(f"{who} {listed}.")
+    return " ".join(parts)
+
+
+def verdicts(claims: Sequence[Claim]) -> str:
+    """One Markdown line per claim: what was claimed, the verdict, and the verdict on each task."""
+    lines = []
+    for claim in claims:
+        if "/" in str(claim["id"]):
+            continue
+        own = _tasks(claims, str(claim["id"]))
+        by_task = ", ".join(f"{task} {one['verdict']}" for task, one in own.items())
+        lines.append(
+            f"- **{claim['id']} {claim['verdict']}.** Claimed: {claim['claim']} Found: {by_task or 'not tested'}."
+        )
+    return "\n".join(lines)
+
+
+def costs(scores: pd.DataFrame) -> str:
+    """A Markdown sentence on what the codes cost and save, for the unified variant."""
+    table = result_table(scores)
+    own = table[table["variant"] == UNIFIED].pivot_table(
+        index="task", columns="representation", values="value", sort=False
+    )
+    if own.empty:
+        return ""
+    change = own["binary"] - own["float"]
+    dim = int(table.loc[table["variant"] == UNIFIED, "dim"].iloc[0])
+    listed = ", ".join(f"{task} {value:+.3f}" for task, value in change.items())
+    return f"A code takes {dim // 8:,} bytes where the floats take {dim * 4:,}; it changes the headline metric by: {listed}."
+
+
+def summary(results: Results) -> str:
+    """The report's summary as Markdown: a loss of the unified embedding first, then each claim, then the codes' cost."""
+    metrics = headlines(results.scores)
+    seeds = results.scores.loc[results.scores["variant"] != IMAGENET, "seed"].nunique()
+    basis = f"Differences are paired over queries, with {seeds} seed{'s' if seeds != 1 else ''}; {int(results.queries['n_left_out'].sum())} queries were left out."
+    return "\n\n".join(
+        [opening(results.claims, metrics), verdicts(results.claims), costs(results.scores), basis]
+    )
+
+
+def reasons(claims: Sequence[Claim]) -> str:
+    """How each verdict on each task came about, as a Markdown list."""
+    return "\n".join(
+        f"- **{claim['id']} {claim['verdict']}.** {claim['how']}"
+        for claim in claims
+        if "/" in str(claim["id"])
+    )
+
+
+def count_table(collection: Collection) -> pd.DataFrame:
+    """Items per task, role and domain: columns task, role, domain, label_set, n_items, n_labels."""
+    rows = collection.labels.assign(
+        domain=collection.items["domain"].to_numpy()[collection.labels["item"].to_numpy()]
+    )
+    groups = rows.groupby(["task", "role", "domain", "label_set"], sort=True)
+    table = groups.agg(n_items=("item", "nunique"), n_labels=("label", "nunique")).reset_index()
+    order = {role: place for place, role in enumerate(("train", "query", "gallery", "query+gallery"))}
+    return table.sort_values(
+        ["task", "role"],
+        key=lambda column: column.map(order) if column.name == "role" else column,
+        kind="stable",
+        ignore_index=True,
+    )
+
+
+def left_out_table(collection: Collection) -> pd.DataFrame:
+    """The pictures that could not be used, and why: columns image, reason."""
+    return pd.DataFrame(collection.left_out, columns=["image", "reason"])
+
+
+def settings_table(settings: Mapping[str, object]) -> pd.DataFrame:
+    """Settings as a table: columns setting, value (as text)."""
+    return pd.DataFrame({"setting": list(settings), "value": [str(value) for value in settings.values()]})
+
+
+def model_table(model_folder: Path, variants: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
+    """What each model was made with: a row per setting, a column per variant, of the first seed."""
+    columns = {}
+    for variant in variants:
+        about = json.loads(
+            (seed_folder(model_folder, variant, seeds_of(variant, list(seeds))[0]) / "model.json").read_text(
+                encoding="utf-8"
+            )
+        )
+        trained = {} if variant == IMAGENET else about["settings"]
+        columns[variant] = {**about["model"], **trained, "label sets": len(about["classes"])}
+    table = pd.DataFrame(columns, dtype=object).replace(np.nan, "")
+    return table.map(str).rename_axis("setting").reset_index()
+
+
+def version_table() -> pd.DataFrame:
+    """Versions of Python and of the packages that decide the numbers: columns package, version."""
+    rows = [("python", platform.python_version()), *((name, version(name)) for name in PACKAGES)]
+    return pd.DataFrame(rows, columns=["package", "version"])
+
+
+def source_table(collection: Collection) -> pd.DataFrame:
+    """Where the pictures come from, under which licence: columns name, url, commit, licence."""
+    return pd.DataFrame(collection.sources, columns=["name", "url", "commit", "licence"])
+
+
+def training_sentence(collection: Collection, variant: str) -> str:
+    """What a variant learns from, in one sentence."""
+    tasks = tasks_of(variant, collection)
+    if not tasks:
+        return f"{variant}: nothing is trained; the trunk keeps its ImageNet weights."
+    return f"{variant}: trained on {', '.join(tasks)}."
+
+
+def branch_table(collection: Collection, variant: str, validation_share: float, seed: int) -> pd.DataFrame:
+    """A variant's branches: columns label_set, classes, trained_items, held_out_items; no row where nothing is trained."""
+    columns = ["label_set", "classes", "trained_items", "held_out_items"]
+    if not tasks_of(variant, collection):
+        return pd.DataFrame(columns=columns)
+    data = training_data(collection, variant, validation_share, seed)
+    rows = []
+    for column, (key, names) in enumerate(data.classes.items()):
+        known = data.labels[:, column] != NO_LABEL
+        rows.append((key, len(names), int(known[data.trained].sum()), int(known[data.held_out].sum())))
+    return pd.DataFrame(rows, columns=columns)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+
 os.environ["UNIFIEDLIB_LOG_PROGRESS"] = "1"
 
-import torch
+import unifiedlib  # noqa: F401  # before torch, which reads the environment it sets
+
+import torch  # isort: skip
 
 torch.set_num_threads(1)

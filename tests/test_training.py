@@ -71,7 +71,7 @@ def test_damaged_or_foreign_checkpoint_starts_anew(
     path.write_bytes(path.read_bytes()[:500])
     assert equal(weights(training), expected)
     assert "is damaged; training starts anew" in capsys.readouterr().out
-    other = replace(training, settings=replace(SETTINGS, learning_rate=0.06))
+    other = replace(training, settings=replace(SETTINGS, learning_rate=0.02))
     other.run()
     assert "belongs to other settings or data; training starts anew" in capsys.readouterr().out
 

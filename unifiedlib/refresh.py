@@ -19,7 +19,7 @@ from unifiedlib.cleaning import KERNEL, read_notebook
 from unifiedlib.files import atomic_path
 from unifiedlib.runner import OwnKernel, kernel_environment
 
-THREADS = 2
+THREADS = 1
 TIMEOUT = 600
 SHRINK = 0.72
 COLOURS = 128

@@ -39,16 +39,8 @@ MAKERS = {
     "evaluate": "04_evaluate",
 }
 SHOWS_ONLY = (
-    "figures",
-    "palette.py",
-    "html.py",
-    "show.py",
-    "story.py",
-    "smoke.py",
-    "refresh.py",
-    "runner.py",
-    "cleaning.py",
-    "progress.py",
+    *("figures", "palette.py", "html.py", "show.py", "story.py", "tour.py", "retrieval.py"),
+    *("smoke.py", "refresh.py", "runner.py", "cleaning.py", "progress.py"),
 )
 
 

@@ -130,7 +130,11 @@ def summary(results: Results) -> str:
     """The report's summary as Markdown: a loss of the unified embedding first, then each claim, then the codes' cost."""
     metrics = headlines(results.scores)
     seeds = results.scores.loc[results.scores["variant"] != IMAGENET, "seed"].nunique()
-    basis = f"Differences are paired over queries, with {seeds} seed{'s' if seeds != 1 else ''}; {int(results.queries['n_left_out'].sum())} queries were left out."
+    left_out = int(results.queries["n_left_out"].sum())
+    plural = "" if seeds == 1 else "s"
+    basis = (
+        f"Differences are paired over queries, with {seeds} seed{plural}; {left_out} queries were left out."
+    )
     return "\n\n".join(
         [opening(results.claims, metrics), verdicts(results.claims), costs(results.scores), basis]
     )

@@ -17,13 +17,14 @@ from unifiedlib.retrieval import Found, find_picture
 
 
 def query_pixels(collection: Collection, item: int, picture: str, box: Sequence[float]) -> np.ndarray:
-    """What to search with, uint8 [size x size x 3]: the box of a picture file, or the stored picture of `item` where `picture` is empty.
+    """What to search with, uint8 [size x size x 3]: the box of a picture file, or the item's stored picture.
 
+    The stored picture of `item` is taken where `picture` is empty.
     picture: a path from the repository's root, or absolute. box: x0, y0, x1, y1 in 0..1.
     Raises PictureError for a file that cannot be used, ValueError for a box out of range.
     """
     if not picture:
-        return np.asarray(collection.pixels[item])
+        return np.array(collection.pixels[item])
     if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
         raise ValueError(
             f"box is {list(box)}; it must be [x0, y0, x1, y1] with 0 <= x0 < x1 <= 1 and so for y"

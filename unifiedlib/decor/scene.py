@@ -17,6 +17,10 @@ _MARGIN = 1.08
 """The crop is this much longer than the box's longer side."""
 
 
+_SHARPEST = 3.2
+"""Width of a scene over the size of its crops: crops of small boxes are less sharp, as in a photograph."""
+
+
 def draw_room(
     layout: Layout, rng: np.random.Generator, width: int, strength: float, within: Box = (0, 0, 1, 1)
 ) -> Picture:
@@ -44,7 +48,7 @@ def draw_crop(layout: Layout, rng: np.random.Generator, box: Box, size: int, str
     """The square around a box [size x size x 3], moved inwards where it would leave the scene."""
     wide, tall = box[2] - box[0], (box[3] - box[1]) * ASPECT
     side = min(max(wide, tall) * _MARGIN, ASPECT)
-    width = int(np.clip(1.5 * size / side, size, 8 * size))
+    width = int(min(1.5 * size / side, _SHARPEST * size))
     x0 = float(np.clip((box[0] + box[2] - side) / 2, 0, 1 - side))
     y0 = float(np.clip(((box[1] + box[3]) * ASPECT - side) / 2, 0, ASPECT - side))
     within = (x0, y0 / ASPECT, x0 + side, (y0 + side) / ASPECT)
@@ -126,9 +130,9 @@ def _window(picture: Picture, layout: Layout, rng: np.random.Generator) -> None:
 
 def _evening(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
     """The light of the room: warm or cool, brighter on one side."""
-    warm = rng.normal(0.02, 0.09) * strength
-    exposure = 1 + rng.normal(-0.03, 0.1) * strength
-    lit = light_up(picture, rng, 0.22 * strength)
+    warm = rng.normal(0.04, 0.17) * strength
+    exposure = float(np.exp(rng.normal(-0.08, 0.24) * strength))
+    lit = light_up(picture, rng, 0.32 * strength)
     gain = (exposure * (1 + warm), exposure, exposure * (1 - warm))
     return grade(
         lit, gain, float(rng.uniform(0, 0.1) * strength), float(1 - rng.uniform(-0.1, 0.2) * strength)

@@ -46,7 +46,7 @@ class DecorSettings:
     """Camera photos of test products, the queries of lens; at most n_test_products."""
     shop_test_boxes: int = 500
     """Scene boxes of test products, the queries of shop_the_look; at most shop_test_catalog."""
-    shop_test_catalog: int = 720
+    shop_test_catalog: int = 1080
     """Test products with a catalog picture, the gallery of shop_the_look; at most n_test_products."""
     boxes_per_scene: int = 2
     """Items that share one scene picture, 1..3; every scene shows further products around them."""
@@ -56,13 +56,13 @@ class DecorSettings:
     """How strongly stray clicks favour popular styles, which are shown first; 0 = not at all."""
     look_overlap: float = 0.08
     """Chance that one trait of a product (material, pattern, colours, form) ignores the product's look."""
-    line_share: float = 0.6
+    line_share: float = 0.85
     """Chance that a product has its shape, or its finishes, in common with the two others of its line."""
     pin_strength: float = 0.4
     """How far a pin strays from a plain picture: grading, props, text, collage."""
     camera_strength: float = 0.4
     """How bad the camera photos are: perspective, light, blur, noise, clutter, occlusion, JPEG."""
-    scene_strength: float = 0.6
+    scene_strength: float = 0.8
     """How hard the scene boxes are: overlap, light, small size."""
 
     def __post_init__(self) -> None:

@@ -21,8 +21,8 @@ def value_distribution(embeddings: Mapping[str, StoredEmbeddings]) -> Figure:
     figure = new_figure(
         2.4, "Values lie around zero, so their signs carry information (bits are set right of the line)"
     )
-    panels = figure.subplots(1, len(embeddings), sharey=True, squeeze=False)[0]
-    colours, edges = looks(list(embeddings)), np.linspace(-4, 4, 81)
+    panels = figure.subplots(1, len(embeddings), squeeze=False)[0]
+    colours, edges = looks(list(embeddings)), np.linspace(-4, 4, 65)
     for axes, (variant, stored) in zip(panels, embeddings.items(), strict=True):
         values = stored.floats.ravel() * np.sqrt(stored.dim)
         density, _ = np.histogram(values.clip(-4, 4), edges, density=True)
@@ -31,7 +31,7 @@ def value_distribution(embeddings: Mapping[str, StoredEmbeddings]) -> Figure:
         axes.fill_between(centres, density, color=colours[variant].colour, alpha=0.9, where=centres >= 0)
         axes.axvline(0, color=INK, linewidth=1)
         axes.set_title(f"{variant}\n{(values > 0).mean():.0%} above zero", fontsize=9.5)
-        axes.set(xlim=(-4, 4), ylim=(0, None), xticks=[-3, 0, 3])
+        axes.set(xlim=(-4, 4), ylim=(0, None), xticks=[-3, 0, 3], yticks=[])
     panels[0].set_ylabel("density")
     figure.supxlabel("value, in units of the root mean square", fontsize=9, color=SOFT)
     return figure

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 
 from unifiedlib.contract import Collection
 from unifiedlib.figures.canvas import new_figure
-from unifiedlib.figures.tiles import Row, Tile, sheet, shorten
+from unifiedlib.figures.tiles import Row, Tile, as_caption, sheet
 from unifiedlib.palette import DOMAINS, looks
 
-PARTS = {"train": ("train",), "test": ("query", "query+gallery", "gallery")}
+PARTS = (("train",), ("query", "query+gallery", "gallery"))
 
 
 def _rows_of(collection: Collection, task: str) -> pd.DataFrame:
@@ -28,19 +28,36 @@ def _chosen_labels(rows: pd.DataFrame, count: int, seed: int) -> list[str]:
     return sorted(shuffled.sort_values(ascending=False, kind="stable").index[:count])
 
 
-def _sheet_row(
-    collection: Collection, part: pd.DataFrame, title: str, labels: list[str], taken: set[int], gap: float
-) -> Row:
+def _tiles(
+    collection: Collection, kind: pd.DataFrame, labels: list[str], taken: set[int]
+) -> list[Tile | None]:
+    """One picture per label, none of them shown before; None where there is no picture left."""
     tiles: list[Tile | None] = []
     for label in labels:
-        own = [
-            int(item)
-            for item in np.sort(part.loc[part["label"] == label, "item"].to_numpy())
-            if item not in taken
-        ]
-        tiles.append(Tile(collection.pixels[own[0]], shorten(label)) if own else None)
-        taken.update(own[:1])
-    return Row(title, tiles, gap)
+        items = np.sort(kind.loc[kind["label"] == label, "item"].to_numpy())
+        own = [int(item) for item in items if item not in taken][:1]
+        tiles.append(Tile(collection.pixels[own[0]]) if own else None)
+        taken.update(own)
+    return tiles
+
+
+def _block(
+    collection: Collection, rows: pd.DataFrame, roles: tuple[str, ...], labels: list[str]
+) -> list[Row]:
+    """The sheet's rows of one part, one per role and domain, and below them a row of labels."""
+    drawn, taken = [], set[int]()
+    for role in roles:
+        for domain in DOMAINS:
+            kind = rows[(rows["role"] == role) & (rows["domain"] == domain)]
+            if len(kind):
+                title = f"{role}\n{domain}, {len(kind):,}"
+                drawn.append(Row(title, _tiles(collection, kind, labels, taken)))
+    last = drawn[-1]
+    captioned = [
+        Tile(None if tile is None else tile.pixels, as_caption(label))
+        for tile, label in zip(last.tiles, labels, strict=True)
+    ]
+    return [*drawn[:-1], Row(last.title, list(captioned))]
 
 
 def contact_sheet(collection: Collection, task: str, count: int = 10, seed: int = 0) -> Figure:
@@ -49,21 +66,14 @@ def contact_sheet(collection: Collection, task: str, count: int = 10, seed: int 
     count: columns; seed: draws the labels. Where a label has no picture of that kind, its place stays empty.
     """
     rows = _rows_of(collection, task)
-    drawn = []
-    for part, roles in PARTS.items():
+    blocks = []
+    for roles in PARTS:
         own = rows[rows["role"].isin(roles)]
-        labels = _chosen_labels(own, count, seed)
-        taken: set[int] = set()
-        for role in [role for role in roles if (own["role"] == role).any()]:
-            for domain in [
-                name for name in DOMAINS if ((own["role"] == role) & (own["domain"] == name)).any()
-            ]:
-                kind = own[(own["role"] == role) & (own["domain"] == domain)]
-                gap = 0.25 if drawn and not taken else 0.0
-                title = f"{role}\n{domain}, {len(kind):,}"
-                drawn.append(_sheet_row(collection, kind, title, labels, taken, gap))
+        blocks.append(_block(collection, own, roles, _chosen_labels(own, count, seed)))
+    train, test = blocks
+    test[0] = Row(test[0].title, test[0].tiles, gap=0.2)
     label_set = collection.tasks[task].label_set
-    return sheet(drawn, f"{task}: down a column, pictures that carry one {label_set}")
+    return sheet([*train, *test], f"{task}: down a column, pictures that carry one {label_set}")
 
 
 def label_table(collection: Collection) -> pd.DataFrame:

@@ -12,11 +12,10 @@ from sklearn.manifold import TSNE
 from unifiedlib.contract import Collection
 from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.figures.canvas import new_figure
-from unifiedlib.palette import DOMAINS, VARIANTS, Look, looks
+from unifiedlib.palette import DOMAINS, Look, looks
 
 MOST_ITEMS = 1500
 FIRST_DIMENSIONS = 50
-SEVERAL = "several"
 
 
 def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -29,9 +28,9 @@ def project(embeddings: np.ndarray, seed: int = 0) -> np.ndarray:
 
 
 def _task_of(collection: Collection, items: np.ndarray) -> pd.Series:
-    """Per item the task whose test it belongs to, or `several`."""
+    """Per item the task whose test it belongs to, or all of them: "flashlight + lens"."""
     rows = collection.labels[collection.labels["role"] != "train"]
-    tasks = rows.groupby("item")["task"].agg(lambda names: names.iloc[0] if names.nunique() == 1 else SEVERAL)
+    tasks = rows.groupby("item")["task"].agg(lambda names: " + ".join(sorted(names.unique())))
     return tasks.loc[items].reset_index(drop=True)
 
 
@@ -86,10 +85,7 @@ def projection_figure(table: pd.DataFrame) -> Figure:
     figure = new_figure(
         5.3, "One embedding for all tasks: neighbours should share what they show, whatever their domain"
     )
-    tasks = [name for name in dict.fromkeys(table["task"]) if name != SEVERAL]
-    by_task = looks(sorted(tasks), VARIANTS)
-    if (table["task"] == SEVERAL).any():
-        by_task[SEVERAL] = Look("#8A8F98", "o")
+    by_task = looks(sorted(table["task"].unique(), key=lambda name: (name.count("+"), name)))
     by_domain = {name: look for name, look in DOMAINS.items() if (table["domain"] == name).any()}
     left, right = figure.subplots(1, 2)
     _scatter(left, table, "task", by_task)

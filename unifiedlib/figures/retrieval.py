@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from unifiedlib.contract import Collection
-from unifiedlib.figures.tiles import Row, Tile, sheet, shorten
+from unifiedlib.figures.tiles import Row, Tile, as_caption, sheet
 from unifiedlib.palette import QUERY, RIGHT, RIGHT_SIGN, SOFT, WRONG, WRONG_SIGN
 from unifiedlib.retrieval import Example, Found
 
@@ -27,34 +27,30 @@ def _tiles(collection: Collection, found: Found) -> list[Tile | None]:
     return tiles
 
 
+def _rows(collection: Collection, query: Tile, about: str, found: list[Found], gap: float) -> list[Row]:
+    """A row per representation; the query stands in the first, what is known about it below, in the second."""
+    rows = []
+    for number, one in enumerate(found):
+        first = query if number == 0 else Tile(None, about) if number == 1 else None
+        rows.append(Row(one.representation, [first, *_tiles(collection, one)], gap if number == 0 else 0.0))
+    return rows
+
+
 def result_grid(
     collection: Collection, query: np.ndarray, caption: str, found: list[Found], title: str
 ) -> Figure:
     """One query, uint8 [size x size x 3], and its results, a row per representation."""
-    rows = [
-        Row(
-            one.representation,
-            [Tile(query, shorten(caption), QUERY) if number == 0 else None, *_tiles(collection, one)],
-        )
-        for number, one in enumerate(found)
-    ]
-    return sheet(rows, title)
+    about = as_caption(caption)
+    return sheet(_rows(collection, Tile(query, "", QUERY), about, found, 0.0), title, margin=0.75)
 
 
 def example_grid(collection: Collection, chosen: list[Example], task: str) -> Figure:
     """Queries from best to worst, each with a row of results by floats and one by codes."""
     rows = []
+    k = collection.tasks[task].k
     for number, one in enumerate(chosen):
-        for place, found in enumerate(one.found):
-            query = Tile(collection.pixels[one.item], shorten(one.label), QUERY) if place == 0 else None
-            title = (
-                f"{found.representation}"
-                if place
-                else f"P@{collection.tasks[task].k} {one.score:.2f}\n{one.n_relevant} right exist\n\n{found.representation}"
-            )
-            rows.append(
-                Row(title, [query, *_tiles(collection, found)], 0.3 if number and place == 0 else 0.0)
-            )
-    return sheet(
-        rows, f"{task}: queries at equal steps from the best to the worst, and what each finds first"
-    )
+        about = f"{as_caption(one.label)}\n\nP@{k}: {one.score:.2f}\n({one.n_relevant} right exist)"
+        query = Tile(collection.pixels[one.item], "", QUERY)
+        rows += _rows(collection, query, about, one.found, 0.2 if number else 0.0)
+    title = f"{task}: queries at equal steps from the best to the worst, and what each finds first"
+    return sheet(rows, title, margin=0.75)

@@ -57,7 +57,7 @@ def _shade(axes: Axes, values: pd.DataFrame) -> None:
         )
     for column in range(numbers.shape[1]):
         best = int(np.nanargmax(numbers[:, column]))
-        axes.add_patch(_frame(column, best))
+        axes.add_line(_frame(column, best))
     axes.set_xticks(range(len(values.columns)), list(values.columns))
     axes.tick_params(length=0)
     axes.grid(visible=False)
@@ -144,8 +144,6 @@ def _finish(panels: np.ndarray, variants: list[str]) -> None:
         axes.tick_params(length=0)
         for place in range(1, len(variants)):
             axes.axhline(place - 0.5, color=LINE, linewidth=0.7)
-        low, high = axes.get_xlim()
-        axes.set_xlim(max(low, 0 if low > -0.05 else low), min(high, 1.0))
 
 
 def _fillings(filled: str, hollow: str) -> list[Line2D]:

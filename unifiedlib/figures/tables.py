@@ -22,8 +22,8 @@ def _styler(table: pd.DataFrame, name: str) -> Styler:
 
 def plain_table(table: pd.DataFrame, name: str = "table") -> Styler:
     """A table as it is: whole numbers with thousands marks, others with three decimals, no row numbers."""
-    whole = {column: "{:,}" for column in table.select_dtypes("integer").columns}
-    broken = {column: "{:.3f}" for column in table.select_dtypes("floating").columns}
+    whole = dict.fromkeys(table.select_dtypes("integer").columns, "{:,}")
+    broken = dict.fromkeys(table.select_dtypes("floating").columns, "{:.3f}")
     left = [
         {"selector": f".col{number}", "props": "text-align: left"}
         for number, column in enumerate(table.columns)

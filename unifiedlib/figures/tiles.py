@@ -12,17 +12,21 @@ from matplotlib.patches import Rectangle
 from unifiedlib.figures.canvas import new_figure
 from unifiedlib.palette import INK, SOFT, WIDTH
 
-PITCH = 1.34
-"""Height of a row, in widths of a tile: the picture, and a caption of two lines."""
-ROW_TITLE = 1.75
-"""Width kept for the titles of rows, in widths of a tile."""
+PITCH = 1.06
+"""From one tile to the next, in widths of a tile; captions take more."""
+LINE_HEIGHT = 0.145
+"""Height of a line of a caption, in widths of a tile."""
+LONGEST_LINE = 15
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture, uint8 [size x size x 3]; colour of its border, and a sign in its corner, where it has one."""
+    """One picture, uint8 [size x size x 3], or a text where `pixels` is None.
 
-    pixels: np.ndarray
+    caption: stands below the picture, or in its place. colour: of its border. sign: in its corner.
+    """
+
+    pixels: np.ndarray | None
     caption: str = ""
     colour: str | None = None
     sign: str = ""
@@ -30,15 +34,22 @@ class Tile:
 
 @dataclass(frozen=True)
 class Row:
-    """Tiles from left to right; None leaves a place empty. `gap`: extra space above, in widths of a tile."""
+    """Tiles from left to right; None leaves a place empty. `gap`: space above, in widths of a tile."""
 
     title: str
     tiles: list[Tile | None]
     gap: float = 0.0
 
+    @property
+    def height(self) -> float:
+        """Height in widths of a tile, captions included."""
+        captions = [tile.caption for tile in self.tiles if tile is not None and tile.pixels is not None]
+        n_lines = max((caption.count("\n") + 1 for caption in captions if caption), default=0)
+        return PITCH + n_lines * LINE_HEIGHT + (0.06 if n_lines else 0)
 
-def shorten(text: str, length: int = 16) -> str:
-    """Text of at most `length` characters; the middle of a longer one is replaced by a dot.
+
+def shorten(text: str, length: int = LONGEST_LINE) -> str:
+    """Text of at most `length` characters; the middle of a longer one becomes one sign.
 
     >>> shorten("product-000123", 9)
     'prod…0123'
@@ -49,47 +60,50 @@ def shorten(text: str, length: int = 16) -> str:
     return f"{text[:head]}…{text[len(text) - (length - 1 - head) :]}"
 
 
+def as_caption(label: str) -> str:
+    """A label as a caption: its parts below each other, none of them too long.
+
+    >>> as_caption("mug / scandinavian").splitlines()
+    ['mug', 'scandinavian']
+    """
+    return "\n".join(shorten(part) for part in label.split(" / "))
+
+
 def _draw(axes: Axes, tile: Tile, left: float, top: float, font: float) -> None:
+    if tile.pixels is None:
+        axes.text(left + 0.5, top + 0.04, tile.caption, ha="center", va="top", fontsize=font, color=INK)
+        return
     axes.imshow(tile.pixels, extent=(left, left + 1, top + 1, top), interpolation="antialiased")
     if tile.colour is not None:
-        border = Rectangle(
-            (left + 0.02, top + 0.02), 0.96, 0.96, fill=False, edgecolor=tile.colour, linewidth=2.6
-        )
-        axes.add_patch(border)
+        place = (left + 0.02, top + 0.02)
+        axes.add_patch(Rectangle(place, 0.96, 0.96, fill=False, edgecolor=tile.colour, linewidth=2.6))
     if tile.sign:
         badge = {"facecolor": tile.colour or INK, "edgecolor": "none", "boxstyle": "round,pad=0.15"}
         where = (left + 0.87, top + 0.15)
         axes.text(*where, tile.sign, color="white", ha="center", va="center", fontsize=font, bbox=badge)
     if tile.caption:
-        axes.text(
-            left + 0.5,
-            top + 1.04,
-            tile.caption,
-            ha="center",
-            va="top",
-            fontsize=font,
-            color=SOFT,
-            linespacing=1.05,
-        )
+        style = {"ha": "center", "va": "top", "fontsize": font, "color": SOFT, "linespacing": 1.05}
+        axes.text(left + 0.5, top + 1.04, tile.caption, **style)
 
 
-def sheet(rows: list[Row], title: str) -> Figure:
-    """Draw rows of tiles, the pictures as large as the page allows."""
+def sheet(rows: list[Row], title: str, margin: float = 1.6) -> Figure:
+    """Draw rows of tiles, the pictures as large as the page allows.
+
+    margin: width kept for the rows' titles, in widths of a tile.
+    """
     n_columns = max(len(row.tiles) for row in rows)
-    width = n_columns * 1.06 + ROW_TITLE
-    tops = np.cumsum([row.gap + (PITCH if number else 0) for number, row in enumerate(rows)])
-    height = float(tops[-1]) + PITCH
+    width = n_columns * PITCH + margin
+    bottoms = np.cumsum([row.gap + row.height for row in rows])
     inch = WIDTH / width
-    figure = new_figure(height * inch + 0.5, title)
+    figure = new_figure(float(bottoms[-1]) * inch + 0.45, title)
     axes = figure.add_subplot()
-    font = float(np.clip(8.6 * inch, 5.5, 8.0))
-    for row, top in zip(rows, tops, strict=True):
-        axes.text(
-            0, top + 0.5, row.title, va="center", fontsize=min(9.0, font + 1.5), color=INK, linespacing=1.25
-        )
+    font = float(np.clip(9.2 * inch, 6.0, 8.5))
+    for row, bottom in zip(rows, bottoms, strict=True):
+        top = float(bottom) - row.height
+        axes.text(0, top + 0.5, row.title, va="center", fontsize=font + 1, color=INK, linespacing=1.25)
         for column, tile in enumerate(row.tiles):
             if tile is not None:
-                _draw(axes, tile, ROW_TITLE + column * 1.06, float(top), font)
-    axes.set(xlim=(0, width), ylim=(height, -0.03), aspect="equal")
+                _draw(axes, tile, margin + column * PITCH, top, font)
+    axes.set(xlim=(0, width), ylim=(float(bottoms[-1]), -0.03), aspect="equal")
     axes.axis("off")
     return figure

@@ -70,7 +70,7 @@ def _draw_curves(axes: Axes, history: pd.DataFrame, kind: str, marker: str) -> N
         axes.plot(
             mean.index, mean, style, color=look.colour, marker=marker and look.marker, label=key, linewidth=2
         )
-        if part["seed"].nunique() > 1:
+        if len(part["seed"].unique()) > 1:
             for _, own in part.groupby("seed"):
                 axes.plot(own["step"], own["value"], style, color=look.colour, alpha=0.35, linewidth=0.8)
 

@@ -1,0 +1,69 @@
+"""Published results: `python -m unifiedlib.publish` copies the last runs' scores to docs/results and the README's tables."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from unifiedlib import paths
+from unifiedlib.files import atomic_path, write_table
+from unifiedlib.results import result_table, table_markdown
+
+COLLECTIONS = ("decor", "photos")
+PUBLISHED = Path("docs/results")
+
+
+def own_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """A result table without the specialists' rows on tasks that they were not trained for."""
+    specialist = table["variant"].isin(table["task"].unique())
+    return table[~specialist | (table["variant"] == table["task"])].reset_index(drop=True)
+
+
+def published_markdown(folder: Path, collection: str) -> str:
+    """The README's part on one collection, from the published scores and claims alone."""
+    scores = pd.read_csv(folder / f"{collection}-scores.csv")
+    claims = json.loads((folder / f"{collection}-claims.json").read_text(encoding="utf-8"))
+    verdicts = [f"- **{claim['id']}, {claim['verdict']}.** {claim['how']}" for claim in claims if "/" not in claim["id"]]
+    return table_markdown(own_rows(result_table(scores))) + "\n" + "\n".join(verdicts) + "\n"
+
+
+def with_section(readme: str, collection: str, content: str) -> str:
+    """`readme` with the text between a collection's two markers replaced; ValueError when a marker is missing."""
+    start, end = f"<!-- results:{collection} -->", f"<!-- end:{collection} -->"
+    pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
+    if not pattern.search(readme):
+        raise ValueError(f"README.md lacks the markers {start} and {end}")
+    return pattern.sub(lambda _: f"{start}\n{content}{end}", readme)
+
+
+def publish(collection: str) -> None:
+    """Copy one collection's results to docs/results and renew its part of the README."""
+    results, published = paths.resolve("results") / collection, paths.resolve(PUBLISHED)
+    if not (results / "scores.csv").is_file():
+        raise FileNotFoundError(f"there are no results of '{collection}' to publish: run `make {'repro' if collection == 'decor' else collection}`")
+    write_table(published / f"{collection}-scores.csv", pd.read_csv(results / "scores.csv"))
+    with atomic_path(published / f"{collection}-claims.json") as aside:
+        aside.write_bytes((results / "claims.json").read_bytes())
+    readme = paths.resolve("README.md")
+    text = with_section(readme.read_text(encoding="utf-8"), collection, published_markdown(published, collection))
+    with atomic_path(readme) as aside:
+        aside.write_text(text, encoding="utf-8")
+
+
+def main() -> int:
+    """Publish every collection that has results; returns the exit status."""
+    try:
+        for collection in sys.argv[1:] or COLLECTIONS:
+            publish(collection)
+    except (ValueError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

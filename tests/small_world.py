@@ -33,6 +33,7 @@ SETTINGS = TrainSettings(
     frozen_stages=0,
     images_per_class=2,
     catalog_share=0.25,
+    optimizer="adamw",
     momentum=0.9,
     weight_decay=1e-4,
     validation_share=0.2,

@@ -21,7 +21,9 @@ def test_views_have_the_crop_size_and_stay_in_range() -> None:
 def test_same_generator_gives_the_same_views_and_another_gives_others() -> None:
     images, settings = torch.rand(4, 3, 40, 40, generator=seeded()), AugmentationSettings(32, 0.4, 0.2)
     assert torch.equal(random_views(images, settings, seeded(1)), random_views(images, settings, seeded(1)))
-    assert not torch.equal(random_views(images, settings, seeded(1)), random_views(images, settings, seeded(2)))
+    assert not torch.equal(
+        random_views(images, settings, seeded(1)), random_views(images, settings, seeded(2))
+    )
 
 
 def test_about_half_of_the_views_are_mirrored() -> None:
@@ -43,11 +45,16 @@ def test_flat_colour_stays_flat_and_small_areas_show_less() -> None:
     views = random_views(flat, AugmentationSettings(32, 0.3, 0.3), seeded())
     assert views.std(dim=(2, 3)).max() < 1e-5
     ramp = torch.linspace(0, 1, 40).view(1, 1, 1, 40).expand(64, 3, 40, 40)
-    spread = [random_views(ramp, AugmentationSettings(32, area, 0.0), seeded()).std(dim=3).mean() for area in (0.1, 0.9)]
+    spread = [
+        random_views(ramp, AugmentationSettings(32, area, 0.0), seeded()).std(dim=3).mean()
+        for area in (0.1, 0.9)
+    ]
     assert spread[0] < spread[1]
 
 
-@pytest.mark.parametrize(("crop", "min_area", "colour"), [(4, 0.5, 0.1), (32, 0.0, 0.1), (32, 1.5, 0.1), (32, 0.5, 1.0)])
+@pytest.mark.parametrize(
+    ("crop", "min_area", "colour"), [(4, 0.5, 0.1), (32, 0.0, 0.1), (32, 1.5, 0.1), (32, 0.5, 1.0)]
+)
 def test_settings_out_of_range_are_refused(crop: int, min_area: float, colour: float) -> None:
     with pytest.raises(ValueError, match="must"):
         AugmentationSettings(crop, min_area, colour)

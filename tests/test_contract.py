@@ -8,7 +8,14 @@ import pandas as pd
 import pytest
 from small_world import SIZE, TASKS, picture, tables, write_small
 
-from unifiedlib.contract import MERGED, ContractError, TaskSpec, check_collection, load_collection, write_collection
+from unifiedlib.contract import (
+    MERGED,
+    ContractError,
+    TaskSpec,
+    check_collection,
+    load_collection,
+    write_collection,
+)
 
 Change = Callable[[pd.DataFrame, pd.DataFrame], None]
 
@@ -28,13 +35,22 @@ def put(table: str, row: int, column: str, value: object) -> Change:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (put("items", 5, "domain", "photo"), "items row 5: domain 'photo' is not one of pin, camera, scene, catalog"),
+        (
+            put("items", 5, "domain", "photo"),
+            "items row 5: domain 'photo' is not one of pin, camera, scene, catalog",
+        ),
         (put("items", 3, "group", ""), "items row 3: group is empty"),
-        (put("items", 7, "image", "000.png"), "items row 7: '000.png' with the same box stands in an earlier row"),
+        (
+            put("items", 7, "image", "000.png"),
+            "items row 7: '000.png' with the same box stands in an earlier row",
+        ),
         (put("items", 4, "box", [0.5, 0.1, 0.4, 0.9]), r"items row 4: box \[0.5, 0.1, 0.4, 0.9\] must be"),
         (put("items", 4, "box", [0.0, 0.0, 1.2, 1.0]), "items row 4: box"),
         (put("labels", 9, "item", 72), r"labels row 9: item 72 is not in 0..71"),
-        (put("labels", 9, "task", "browse"), "labels row 9: task 'browse' is not one of flashlight, shop_the_look"),
+        (
+            put("labels", 9, "task", "browse"),
+            "labels row 9: task 'browse' is not one of flashlight, shop_the_look",
+        ),
         (put("labels", 9, "role", "test"), "labels row 9: role 'test' is not one of train, query"),
         (put("labels", 2, "label", None), "labels row 2: label is empty"),
     ],
@@ -50,7 +66,9 @@ def test_group_that_crosses_from_training_into_test_is_named() -> None:
     items, labels = tables()
     query = int(labels.loc[labels["role"] == "query+gallery", "item"].iloc[0])
     items.loc[query, "group"] = "train-1"
-    with pytest.raises(ContractError, match=rf"query item {query} belongs to group 'train-1'.*'flashlight' trains on"):
+    with pytest.raises(
+        ContractError, match=rf"query item {query} belongs to group 'train-1'.*'flashlight' trains on"
+    ):
         check_collection(items, labels, np.zeros((72, SIZE, SIZE, 3), np.uint8), TASKS)
 
 
@@ -58,14 +76,18 @@ def test_test_role_outside_the_evaluation_label_set_is_named() -> None:
     items, labels = tables()
     row = int(labels.index[labels["role"] == "query"][0])
     labels.loc[row, "label_set"] = "category"
-    with pytest.raises(ContractError, match=rf"labels row {row}: role 'query' must use .* 'product', not 'category'"):
+    with pytest.raises(
+        ContractError, match=rf"labels row {row}: role 'query' must use .* 'product', not 'category'"
+    ):
         check_collection(items, labels, np.zeros((72, SIZE, SIZE, 3), np.uint8), TASKS)
 
 
 def test_item_with_two_labels_in_one_label_set_is_named() -> None:
     items, labels = tables()
     labels = pd.concat([labels, labels.iloc[[0]].assign(label="product 3")], ignore_index=True)
-    with pytest.raises(ContractError, match=rf"labels row {len(labels) - 1}: item 0 has two labels in shop_the_look/product"):
+    with pytest.raises(
+        ContractError, match=rf"labels row {len(labels) - 1}: item 0 has two labels in shop_the_look/product"
+    ):
         check_collection(items, labels, np.zeros((72, SIZE, SIZE, 3), np.uint8), TASKS)
 
 
@@ -125,7 +147,9 @@ def test_interrupted_writing_leaves_no_collection(tmp_path: Path) -> None:
 def test_too_few_or_misshapen_pictures_are_refused(tmp_path: Path) -> None:
     items, labels = tables()
     with pytest.raises(ContractError, match="2 pictures came for 72 items"):
-        write_collection(tmp_path / "a", "small", items, labels, TASKS, [picture(0), picture(1)], SIZE, [], {})
+        write_collection(
+            tmp_path / "a", "small", items, labels, TASKS, [picture(0), picture(1)], SIZE, [], {}
+        )
     with pytest.raises(ContractError, match=r"picture 0 is \[16, 16, 3\]"):
         write_collection(tmp_path / "a", "small", items, labels, TASKS, [picture(0)[:16, :16]], SIZE, [], {})
 
@@ -134,5 +158,8 @@ def test_task_needs_a_positive_k() -> None:
     items, labels = tables()
     with pytest.raises(ContractError, match="k is 0; it must be at least 1"):
         check_collection(
-            items, labels, np.zeros((72, SIZE, SIZE, 3), np.uint8), {**TASKS, "flashlight": TaskSpec(0, "category")}
+            items,
+            labels,
+            np.zeros((72, SIZE, SIZE, 3), np.uint8),
+            {**TASKS, "flashlight": TaskSpec(0, "category")},
         )

@@ -11,9 +11,14 @@ from unifiedlib.files import atomic_folder, atomic_path, sha256, write_json, wri
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="half way"), atomic_path(path) as aside:
-        aside.write_text("new, but only ha")
-        raise RuntimeError("half way")
+
+    def write() -> None:
+        with atomic_path(path) as aside:
+            aside.write_text("new, but only ha")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        write()
     assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("a.txt", "old")]
 
 
@@ -21,9 +26,14 @@ def test_a_failed_folder_leaves_the_old_folder(tmp_path: Path) -> None:
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "a").write_text("old")
-    with pytest.raises(RuntimeError, match="half way"), atomic_folder(folder) as aside:
-        (aside / "a").write_text("new")
-        raise RuntimeError("half way")
+
+    def write() -> None:
+        with atomic_folder(folder) as aside:
+            (aside / "a").write_text("new")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        write()
     assert (folder / "a").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 

@@ -29,7 +29,9 @@ def naive_loss(embeddings: np.ndarray, proxies: np.ndarray, labels: np.ndarray, 
 
 def test_loss_equals_the_equation_written_out() -> None:
     layer, embeddings, labels = head(), unit(6), torch.tensor([0, 1, 2, 3, 4, 0])
-    expected = naive_loss(embeddings.double().numpy(), layer.proxies.detach().double().numpy(), labels.numpy(), 0.05)
+    expected = naive_loss(
+        embeddings.double().numpy(), layer.proxies.detach().double().numpy(), labels.numpy(), 0.05
+    )
     assert layer(embeddings, labels).item() == pytest.approx(expected, rel=1e-5)
 
 

@@ -64,8 +64,14 @@ def test_saved_model_gives_the_same_embeddings_and_keeps_its_proxies(tmp_path: P
     save_model(tmp_path / "m", model, {"variant": "unified"}, "step\n")
     loaded = load_model(tmp_path / "m")
     assert torch.equal(loaded(images()), model(images()))
-    assert torch.equal(loaded.heads["shop_the_look/product"].proxies, model.heads["shop_the_look/product"].proxies)
-    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == ["history.csv", "model.json", "model.safetensors"]
+    assert torch.equal(
+        loaded.heads["shop_the_look/product"].proxies, model.heads["shop_the_look/product"].proxies
+    )
+    assert sorted(path.name for path in (tmp_path / "m").iterdir()) == [
+        "history.csv",
+        "model.json",
+        "model.safetensors",
+    ]
 
 
 def test_missing_or_damaged_model_is_named(tmp_path: Path) -> None:
@@ -96,7 +102,11 @@ def test_packaged_trunk_carries_the_imagenet_weights() -> None:
     ("name", "weights", "message"),
     [
         ("efficientnot", "none", "timm knows no trunk 'efficientnot'"),
-        ("resnet50", "package", "no packaged weights for trunk 'resnet50': use 'tf_efficientnet_lite0' offline"),
+        (
+            "resnet50",
+            "package",
+            "no packaged weights for trunk 'resnet50': use 'tf_efficientnet_lite0' offline",
+        ),
         ("resnet50", "imagenet", "weights is 'imagenet'; choose one of package, timm, none"),
     ],
 )

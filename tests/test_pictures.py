@@ -37,7 +37,12 @@ def test_absurd_size_is_refused_before_decoding(tmp_path: Path) -> None:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     header = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
-    bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    bomb = (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
     (tmp_path / "bomb.png").write_bytes(bomb)
     with pytest.raises(PictureError, match=r"bomb\.png.*(over the limit|exceeds limit)"):
         read_picture(tmp_path / "bomb.png")
@@ -62,7 +67,9 @@ def test_every_mode_becomes_rgb_of_the_same_brightness(tmp_path: Path, mode: str
     if mode == "I;16":
         picture = Image.fromarray(np.full((20, 20), 200 * 257, np.uint16))
     else:
-        picture = Image.new("RGB", (20, 20), (255, 255, 255) if mode == "1" else (200, 200, 200)).convert(mode)
+        picture = Image.new("RGB", (20, 20), (255, 255, 255) if mode == "1" else (200, 200, 200)).convert(
+            mode
+        )
     path = tmp_path / ("a.tif" if mode in ("CMYK", "LA") else "a.png")
     picture.save(path)
     pixels = np.asarray(read_picture(path))

@@ -20,5 +20,11 @@ def test_missing_marker_is_named() -> None:
 
 
 def test_specialists_are_shown_on_their_own_task_only() -> None:
-    table = pd.DataFrame({"variant": ["imagenet", "lens", "lens", "unified"], "task": ["lens", "lens", "flashlight", "lens"]})
-    assert own_rows(table).to_numpy().tolist() == [["imagenet", "lens"], ["lens", "lens"], ["unified", "lens"]]
+    table = pd.DataFrame(
+        {"variant": ["imagenet", "lens", "lens", "unified"], "task": ["lens", "lens", "flashlight", "lens"]}
+    )
+    assert own_rows(table).to_numpy().tolist() == [
+        ["imagenet", "lens"],
+        ["lens", "lens"],
+        ["unified", "lens"],
+    ]

@@ -13,8 +13,12 @@ CATALOG = np.zeros(60, bool)
 CATALOG[[0, 9, 30]] = True
 
 
-def sampler(batch_size: int = 12, images_per_class: int = 4, catalog_share: float = 0.25, seed: int = 0) -> ClassBalancedSampler:
-    return ClassBalancedSampler(ITEMS, LABELS, CATALOG, batch_size, images_per_class, catalog_share, ("test", seed))
+def sampler(
+    batch_size: int = 12, images_per_class: int = 4, catalog_share: float = 0.25, seed: int = 0
+) -> ClassBalancedSampler:
+    return ClassBalancedSampler(
+        ITEMS, LABELS, CATALOG, batch_size, images_per_class, catalog_share, ("test", seed)
+    )
 
 
 def classes(batch: np.ndarray) -> np.ndarray:
@@ -54,7 +58,10 @@ def test_batch_is_a_function_of_seed_and_step_alone() -> None:
 
 
 def test_generator_is_the_same_on_every_machine() -> None:
-    assert generator_for("a", 1).integers(1_000_000, size=3).tolist() == generator_for("a", 1).integers(1_000_000, size=3).tolist()
+    assert (
+        generator_for("a", 1).integers(1_000_000, size=3).tolist()
+        == generator_for("a", 1).integers(1_000_000, size=3).tolist()
+    )
     assert generator_for("a", 1).random() != generator_for("a", 2).random()
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,9 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_same_seed_gives_the_same_weights_to_the_bit_and_another_does_not(small: Collection, tmp_path: Path) -> None:
+def test_same_seed_gives_the_same_weights_to_the_bit_and_another_does_not(
+    small: Collection, tmp_path: Path
+) -> None:
     one, again = (Training(small, "unified", 0, SETTINGS, tmp_path / name) for name in "ab")
     other = Training(small, "unified", 1, SETTINGS, tmp_path / "c")
     first = weights(one)
@@ -79,7 +82,11 @@ def test_damaged_or_foreign_checkpoint_starts_anew(
 def test_training_learns_and_its_history_shows_it(small: Collection, tmp_path: Path) -> None:
     model, history = Training(small, "unified", 0, SETTINGS, tmp_path).run()
     losses = history[[name for name in history if name.startswith("loss")]]
-    assert list(losses) == ["loss flashlight/category", "loss shop_the_look/category", "loss shop_the_look/product"]
+    assert list(losses) == [
+        "loss flashlight/category",
+        "loss shop_the_look/category",
+        "loss shop_the_look/product",
+    ]
     assert (losses.iloc[-1] < losses.iloc[0]).all()
     assert history["phase"].tolist()[0] == 1
     assert history["accuracy flashlight/category"].iloc[-1] > 0.6
@@ -105,12 +112,16 @@ def test_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
         return views * float("nan") if next(calls) == 30 else views
 
     monkeypatch.setattr(training_module, "random_views", poisoned)
-    with pytest.raises(TrainingError, match=r"the loss became nan in phase 2, step 30: lower its learning rate.*is kept in"):
+    with pytest.raises(
+        TrainingError, match=r"the loss became nan in phase 2, step 30: lower its learning rate.*is kept in"
+    ):
         Training(small, "unified", 0, SETTINGS, tmp_path).run()
     assert (tmp_path / "unified" / "seed-0.safetensors").is_file()
 
 
-def test_imagenet_variant_trains_nothing_and_is_as_wide_as_its_trunk(small: Collection, tmp_path: Path) -> None:
+def test_imagenet_variant_trains_nothing_and_is_as_wide_as_its_trunk(
+    small: Collection, tmp_path: Path
+) -> None:
     model, history = Training(small, "imagenet", 0, SETTINGS, tmp_path).run()
     assert model.linear is None
     assert history.empty
@@ -130,7 +141,9 @@ def test_frozen_stages_keep_their_weights(small: Collection, tmp_path: Path) -> 
     assert any(not torch.equal(before[name], after[name]) for name in before.keys() - frozen)
 
 
-def test_specialist_sees_as_many_images_of_its_task_as_the_unified_embedding(small: Collection, tmp_path: Path) -> None:
+def test_specialist_sees_as_many_images_of_its_task_as_the_unified_embedding(
+    small: Collection, tmp_path: Path
+) -> None:
     steps = iterations_per_epoch(small, SETTINGS.batch_size)
     assert steps == 6
     for variant in ("flashlight", "unified"):
@@ -160,7 +173,9 @@ def test_images_held_out_are_the_same_for_every_variant_of_a_seed(small: Collect
 def test_task_without_training_items_in_its_label_set_is_named(small: Collection) -> None:
     labels = small.labels[(small.labels["label_set"] != "product") | (small.labels["role"] != "train")]
     broken = replace(small, labels=labels.reset_index(drop=True))
-    with pytest.raises(ValueError, match="task 'shop_the_look' has no training items in its label set 'product'"):
+    with pytest.raises(
+        ValueError, match="task 'shop_the_look' has no training items in its label set 'product'"
+    ):
         training_data(broken, "unified", 0.2, 0)
 
 
@@ -180,6 +195,7 @@ def test_variants_are_the_trunk_the_specialists_and_the_unified_one(small: Colle
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
         ({"checkpoint_every": 30}, "must be a multiple of 20"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"optimizer": "adam"}, "optimizer is 'adam'; choose one of adamw, sgd"),
     ],
 )
 def test_senseless_settings_are_refused(change: dict[str, float], message: str) -> None:
@@ -192,4 +208,4 @@ def test_rate_warms_up_then_falls_to_zero() -> None:
     assert factors[0] == pytest.approx(0.2)
     assert max(factors) > 0.99
     assert factors[100] == pytest.approx(0)
-    assert all(later <= earlier for earlier, later in zip(factors[5:], factors[6:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(factors[5:]))

@@ -45,7 +45,9 @@ def _decode(source: Path, image: str, box: list[float] | None, size: int) -> np.
         return str(error).replace(f"{source}{os.sep}", "")
 
 
-def decode_items(items: pd.DataFrame, source: Path, size: int, scratch: Path) -> tuple[np.ndarray, list[dict[str, str]]]:
+def decode_items(
+    items: pd.DataFrame, source: Path, size: int, scratch: Path
+) -> tuple[np.ndarray, list[dict[str, str]]]:
     """Decode every item's picture into a memory-mapped scratch file, uint8 [n_items x size x size x 3].
 
     Returns the pixels and, for each picture that cannot be used, its name and the reason. Rows of such items stay black.
@@ -62,7 +64,9 @@ def decode_items(items: pd.DataFrame, source: Path, size: int, scratch: Path) ->
     return pixels, left_out
 
 
-def drop_items(items: pd.DataFrame, labels: pd.DataFrame, images: set[str]) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+def drop_items(
+    items: pd.DataFrame, labels: pd.DataFrame, images: set[str]
+) -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
     """Tables without the items of `images`, numbered anew, and the old numbers of the items kept, int64 [n_kept]."""
     keep = ~items["image"].isin(images).to_numpy()
     number = np.cumsum(keep) - 1
@@ -87,10 +91,14 @@ def assemble_pictures(
     with TemporaryDirectory(prefix=".decoding-", dir=folder.parent) as scratch:
         pixels, left_out = decode_items(items, source, size, Path(scratch) / "pixels.npy")
         if len({entry["image"] for entry in left_out}) == items["image"].nunique():
-            raise ValueError(f"none of the {len(items)} pictures in {source} can be read; the first: {left_out[0]['reason']}")
+            raise ValueError(
+                f"none of the {len(items)} pictures in {source} can be read; the first: {left_out[0]['reason']}"
+            )
         items, labels, kept = drop_items(items, labels, {entry["image"] for entry in left_out})
         pictures = (pixels[item] for item in kept)
-        return write_collection(folder, name, items, labels, tasks, pictures, size, sources, settings, left_out)
+        return write_collection(
+            folder, name, items, labels, tasks, pictures, size, sources, settings, left_out
+        )
 
 
 def assemble_photos(folder: Path, settings: PhotoSettings, size: int) -> Collection:
@@ -98,7 +106,9 @@ def assemble_photos(folder: Path, settings: PhotoSettings, size: int) -> Collect
     items, labels = photo_tables(settings)
     about = {**asdict(settings), "size": size}
     del about["source"]
-    return assemble_pictures(folder, "photos", settings.source, items, labels, PHOTO_TASKS, size, PHOTO_SOURCES, about)
+    return assemble_pictures(
+        folder, "photos", settings.source, items, labels, PHOTO_TASKS, size, PHOTO_SOURCES, about
+    )
 
 
 _world: World | None = None
@@ -116,7 +126,9 @@ def _draw(item: int, size: int) -> np.ndarray:
 
 def _drawn(settings: DecorSettings, n_items: int, size: int) -> Iterator[np.ndarray]:
     spawn = get_context("spawn")
-    with ProcessPoolExecutor(os.cpu_count(), mp_context=spawn, initializer=_start_drawing, initargs=(settings,)) as pool:
+    with ProcessPoolExecutor(
+        os.cpu_count(), mp_context=spawn, initializer=_start_drawing, initargs=(settings,)
+    ) as pool:
         drawn = pool.map(partial(_draw, size=size), range(n_items), chunksize=64)
         yield from progress(drawn, n_items, "drawing items")
 
@@ -128,4 +140,6 @@ def assemble_decor(folder: Path, settings: DecorSettings, size: int) -> Collecti
     sources = [{"name": "drawn by unifiedlib.decor", "url": "", "commit": "", "licence": "as this project"}]
     about = {**asdict(settings), "size": size}
     tasks = {name: TaskSpec(**task) for name, task in world.tasks.items()}  # type: ignore[arg-type]
-    return write_collection(folder, "decor", items, labels, tasks, _drawn(settings, len(items), size), size, sources, about)
+    return write_collection(
+        folder, "decor", items, labels, tasks, _drawn(settings, len(items), size), size, sources, about
+    )

@@ -27,7 +27,9 @@ class AugmentationSettings:
         if self.crop < 8:
             raise ValueError(f"crop is {self.crop}; it must be at least 8 pixels")
         if not 0 < self.min_area <= 1 or not 0 <= self.colour < 1:
-            raise ValueError(f"min_area is {self.min_area} and colour {self.colour}; they must lie in (0, 1] and [0, 1)")
+            raise ValueError(
+                f"min_area is {self.min_area} and colour {self.colour}; they must lie in (0, 1] and [0, 1)"
+            )
 
 
 def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Tensor:

@@ -24,7 +24,12 @@ def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def save_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, step: int, history: list[dict[str, float]], key: str
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    step: int,
+    history: list[dict[str, float]],
+    key: str,
 ) -> None:
     """Write weights, optimiser state, the number of steps done and the history so far as one file, or not at all.
 
@@ -56,7 +61,9 @@ def load_checkpoint(
     except (SafetensorError, OSError):
         print(f"{path} is damaged; training starts anew")
         return None
-    model.load_state_dict({name.removeprefix("model/"): tensor for name, tensor in tensors.items() if name.startswith("model/")})
+    model.load_state_dict(
+        {name.removeprefix("model/"): tensor for name, tensor in tensors.items() if name.startswith("model/")}
+    )
     state = optimizer.state_dict()
     for name, tensor in tensors.items():
         if name.startswith("optimizer/"):

@@ -67,7 +67,9 @@ class Collection:
     def _with_role(self, task: str, part: str) -> np.ndarray:
         if task not in self.tasks:
             raise ValueError(f"collection '{self.name}' has no task '{task}'; it has {', '.join(self.tasks)}")
-        rows = self.labels[(self.labels["task"] == task) & self.labels["role"].str.contains(part, regex=False)]
+        rows = self.labels[
+            (self.labels["task"] == task) & self.labels["role"].str.contains(part, regex=False)
+        ]
         return np.unique(rows["item"].to_numpy(np.int64))
 
     def queries(self, task: str) -> np.ndarray:
@@ -110,7 +112,9 @@ def _check_items(items: pd.DataFrame) -> None:
         raise ContractError("items is empty: a collection needs at least one item")
     if (bad := ~items["domain"].isin(DOMAINS)).any():
         row = _first(bad)
-        raise ContractError(f"items row {row}: domain {items['domain'].iloc[row]!r} is not one of {', '.join(DOMAINS)}")
+        raise ContractError(
+            f"items row {row}: domain {items['domain'].iloc[row]!r} is not one of {', '.join(DOMAINS)}"
+        )
     for column in ("image", "group"):
         if (bad := items[column].isna() | (items[column].astype(str) == "")).any():
             raise ContractError(f"items row {_first(bad)}: {column} is empty")
@@ -119,11 +123,15 @@ def _check_items(items: pd.DataFrame) -> None:
             continue
         x0, y0, x1, y1 = box if len(box) == 4 else (0.0,) * 4
         if not (0 <= x0 < x1 <= 1 and 0 <= y0 < y1 <= 1):
-            raise ContractError(f"items row {row}: box {list(box)} must be (x0, y0, x1, y1) with 0 <= x0 < x1 <= 1 and so for y")
+            raise ContractError(
+                f"items row {row}: box {list(box)} must be (x0, y0, x1, y1) with 0 <= x0 < x1 <= 1 and so for y"
+            )
     keys = items["image"].astype(str) + items["box"].map(lambda box: "" if box is None else str(list(box)))
     if (bad := keys.duplicated()).any():
         row = _first(bad)
-        raise ContractError(f"items row {row}: {items['image'].iloc[row]!r} with the same box stands in an earlier row")
+        raise ContractError(
+            f"items row {row}: {items['image'].iloc[row]!r} with the same box stands in an earlier row"
+        )
 
 
 def _check_labels(labels: pd.DataFrame, n_items: int, tasks: Mapping[str, TaskSpec]) -> None:
@@ -132,7 +140,9 @@ def _check_labels(labels: pd.DataFrame, n_items: int, tasks: Mapping[str, TaskSp
     for column, choices in allowed.items():
         if (bad := ~labels[column].isin(choices)).any():
             row = _first(bad)
-            raise ContractError(f"labels row {row}: {column} {labels[column].iloc[row]!r} is not one of {', '.join(choices)}")
+            raise ContractError(
+                f"labels row {row}: {column} {labels[column].iloc[row]!r} is not one of {', '.join(choices)}"
+            )
     if (bad := ~labels["item"].between(0, n_items - 1)).any():
         row = _first(bad)
         raise ContractError(f"labels row {row}: item {labels['item'].iloc[row]} is not in 0..{n_items - 1}")
@@ -149,7 +159,8 @@ def _check_labels(labels: pd.DataFrame, n_items: int, tasks: Mapping[str, TaskSp
         )
     if (bad := labels.assign(is_test=is_test).duplicated(["item", "task", "label_set", "is_test"])).any():
         row = _first(bad)
-        raise ContractError(f"labels row {row}: item {labels['item'].iloc[row]} has two labels in {labels['task'].iloc[row]}/{labels['label_set'].iloc[row]}")
+        item, task, label_set = (labels[name].iloc[row] for name in ("item", "task", "label_set"))
+        raise ContractError(f"labels row {row}: item {item} has two labels in {task}/{label_set}")
 
 
 def _check_tasks(items: pd.DataFrame, labels: pd.DataFrame, tasks: Mapping[str, TaskSpec]) -> None:
@@ -174,13 +185,24 @@ def _check_tasks(items: pd.DataFrame, labels: pd.DataFrame, tasks: Mapping[str, 
             )
 
 
-def check_collection(items: pd.DataFrame, labels: pd.DataFrame, pixels: np.ndarray, tasks: Mapping[str, TaskSpec]) -> None:
+def check_collection(
+    items: pd.DataFrame, labels: pd.DataFrame, pixels: np.ndarray, tasks: Mapping[str, TaskSpec]
+) -> None:
     """Raise `ContractError` naming the first row, or task, that breaks the contract."""
     _check_items(items)
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[1] != pixels.shape[2] or pixels.shape[3] != 3:
-        raise ContractError(f"pixels is {pixels.dtype} {list(pixels.shape)}; it must be uint8 [n_items x size x size x 3]")
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim != 4
+        or pixels.shape[1] != pixels.shape[2]
+        or pixels.shape[3] != 3
+    ):
+        raise ContractError(
+            f"pixels is {pixels.dtype} {list(pixels.shape)}; it must be uint8 [n_items x size x size x 3]"
+        )
     if len(pixels) != len(items):
-        raise ContractError(f"pixels holds {len(pixels)} items, items.parquet {len(items)}: assemble the collection again")
+        raise ContractError(
+            f"pixels holds {len(pixels)} items, items.parquet {len(items)}: assemble the collection again"
+        )
     if not tasks:
         raise ContractError("a collection needs at least one task")
     _check_labels(labels, len(items), tasks)
@@ -194,7 +216,9 @@ def load_collection(folder: Path) -> Collection:
     """
     for name in FILES:
         if not (folder / name).is_file():
-            raise FileNotFoundError(f"{folder} holds no collection: {name} is missing; run the assemble stage first")
+            raise FileNotFoundError(
+                f"{folder} holds no collection: {name} is missing; run the assemble stage first"
+            )
     about = json.loads((folder / "collection.json").read_text(encoding="utf-8"))
     items = pd.read_parquet(folder / "items.parquet")
     labels = pd.read_parquet(folder / "labels.parquet")
@@ -202,7 +226,15 @@ def load_collection(folder: Path) -> Collection:
     tasks = {name: TaskSpec(**spec) for name, spec in about["tasks"].items()}
     check_collection(items, labels, pixels, tasks)
     return Collection(
-        about["name"], items, labels, pixels, tasks, about["left_out"], about["sources"], about["settings"], about["fingerprint"]
+        about["name"],
+        items,
+        labels,
+        pixels,
+        tasks,
+        about["left_out"],
+        about["sources"],
+        about["settings"],
+        about["fingerprint"],
     )
 
 
@@ -224,18 +256,23 @@ def write_collection(
     Returns the collection as `load_collection` reads it.
     """
     with atomic_folder(folder) as aside:
-        pixels = np.lib.format.open_memmap(aside / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(items), size, size, 3))
+        pixels = np.lib.format.open_memmap(
+            aside / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(items), size, size, 3)
+        )
         count = 0
         for count, picture in enumerate(pictures, start=1):
             if count > len(items) or picture.shape != pixels.shape[1:]:
-                raise ContractError(f"picture {count - 1} is {list(picture.shape)}; {len(items)} pictures of {list(pixels.shape[1:])} are wanted")
+                wanted = f"{len(items)} pictures of {list(pixels.shape[1:])} are wanted"
+                raise ContractError(f"picture {count - 1} is {list(picture.shape)}; {wanted}")
             pixels[count - 1] = picture
         if count != len(items):
             raise ContractError(f"{count} pictures came for {len(items)} items")
         pixels.flush()
         write_table(aside / "items.parquet", items[list(ITEM_COLUMNS)])
         write_table(aside / "labels.parquet", labels[list(LABEL_COLUMNS)])
-        parts = "".join(sha256(aside / part) for part in FILES[:3]) + json.dumps({k: asdict(v) for k, v in tasks.items()})
+        parts = "".join(sha256(aside / part) for part in FILES[:3]) + json.dumps(
+            {k: asdict(v) for k, v in tasks.items()}
+        )
         about = {
             "name": name,
             "tasks": {key: asdict(spec) for key, spec in tasks.items()},

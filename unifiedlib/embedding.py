@@ -26,14 +26,18 @@ def embed(model: EmbeddingModel, pixels: np.ndarray, batch_size: int) -> np.ndar
     return embeddings
 
 
-def write_embeddings(folder: Path, model: EmbeddingModel, collection: Collection, batch_size: int) -> np.ndarray:
+def write_embeddings(
+    folder: Path, model: EmbeddingModel, collection: Collection, batch_size: int
+) -> np.ndarray:
     """Embed the test items and write `items.npy`, `float.npy` and `codes.npy` as one folder; returns the float vectors.
 
     Raises ValueError when the model was made for pictures of another size, or gives values that are not finite.
     """
     size = collection.pixels.shape[1]
     if model.settings.size != size:
-        raise ValueError(f"the model embeds pictures of {model.settings.size} pixels, the collection holds {size}: train it again")
+        raise ValueError(
+            f"the model embeds pictures of {model.settings.size} pixels, the collection holds {size}: train it again"
+        )
     items = collection.test_items()
     embeddings = embed(model, collection.pixels[items], batch_size)
     with atomic_folder(folder) as aside:

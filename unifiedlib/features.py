@@ -15,7 +15,9 @@ from unifiedlib.model import EmbeddingModel, to_images
 from unifiedlib.progress import progress
 
 
-def pooled_features(model: EmbeddingModel, pixels: np.ndarray, items: np.ndarray, batch_size: int) -> np.ndarray:
+def pooled_features(
+    model: EmbeddingModel, pixels: np.ndarray, items: np.ndarray, batch_size: int
+) -> np.ndarray:
     """Pooled trunk features, float32 [n x width], of the items' whole stored pictures, in the order of `items`."""
     model.eval()
     pooled = np.empty((len(items), model.width), np.float32)
@@ -27,14 +29,24 @@ def pooled_features(model: EmbeddingModel, pixels: np.ndarray, items: np.ndarray
     return pooled
 
 
-def cached_features(model: EmbeddingModel, collection: Collection, items: np.ndarray, folder: Path, batch_size: int = 128) -> np.ndarray:
+def cached_features(
+    model: EmbeddingModel, collection: Collection, items: np.ndarray, folder: Path, batch_size: int = 128
+) -> np.ndarray:
     """`pooled_features` of an untouched trunk, kept in `folder` under a name that depends on all that shapes them."""
     settings = model.settings
-    key = [collection.fingerprint, settings.trunk, settings.weights, settings.size, torch.__version__, items.tolist()]
+    key = [
+        collection.fingerprint,
+        settings.trunk,
+        settings.weights,
+        settings.size,
+        torch.__version__,
+        items.tolist(),
+    ]
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     path = folder / f"features-{name}.npy"
     if not path.is_file():
         pooled = pooled_features(model, collection.pixels, items, batch_size)
         with atomic_path(path) as aside:
             np.save(aside, pooled, allow_pickle=False)
-    return np.load(path, allow_pickle=False)
+    stored: np.ndarray = np.load(path, allow_pickle=False)
+    return stored

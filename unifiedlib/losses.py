@@ -21,7 +21,9 @@ class ProxyHead(nn.Module):
     def __init__(self, n_classes: int, dim: int, temperature: float, generator: torch.Generator) -> None:
         super().__init__()
         if n_classes < 1 or dim < 1 or temperature <= 0:
-            raise ValueError(f"a head needs classes, a width and a temperature above 0, not {n_classes}, {dim}, {temperature}")
+            raise ValueError(
+                f"a head needs classes, a width and a temperature above 0, not {n_classes}, {dim}, {temperature}"
+            )
         self.temperature = temperature
         self.proxies = nn.Parameter(torch.randn(n_classes, dim, generator=generator) / dim**0.5)
 

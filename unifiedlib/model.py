@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -45,7 +46,9 @@ class EmbeddingModel(nn.Module):
     `value > 0` work. `heads` holds one `ProxyHead` per label set, keyed `task/label_set`.
     """
 
-    def __init__(self, settings: ModelSettings, classes: dict[str, list[str]], generator: torch.Generator) -> None:
+    def __init__(
+        self, settings: ModelSettings, classes: dict[str, list[str]], generator: torch.Generator
+    ) -> None:
         super().__init__()
         self.settings = settings
         self.classes = classes
@@ -58,8 +61,13 @@ class EmbeddingModel(nn.Module):
             with torch.no_grad():
                 self.linear.weight.normal_(0, info.width**-0.5, generator=generator)
         self.heads = nn.ModuleDict(
-            {key: ProxyHead(len(names), settings.dim, settings.temperature, generator) for key, names in classes.items()}
+            {
+                key: ProxyHead(len(names), settings.dim, settings.temperature, generator)
+                for key, names in classes.items()
+            }
         )
+        self.mean: Tensor
+        self.std: Tensor
         self.register_buffer("mean", torch.tensor(info.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(info.std).view(1, 3, 1, 1), persistent=False)
 
@@ -71,11 +79,17 @@ class EmbeddingModel(nn.Module):
                 module.eval()
         return self
 
+    def head(self, key: str) -> ProxyHead:
+        """The proxies of a label set, keyed `task/label_set`."""
+        return cast(ProxyHead, self.heads[key])
+
     def pool(self, images: Tensor) -> Tensor:
         """Pooled trunk features [n x width] of images [n x 3 x height x width], values 0..1."""
-        features = self.trunk((images - self.mean) / self.std)
+        features: Tensor = self.trunk((images - self.mean) / self.std)
         if features.ndim != 4:
-            raise ValueError(f"trunk {self.settings.trunk!r} gives no feature map: choose a convolutional trunk")
+            raise ValueError(
+                f"trunk {self.settings.trunk!r} gives no feature map: choose a convolutional trunk"
+            )
         return features.mean(dim=(2, 3))
 
     def project(self, pooled: Tensor) -> Tensor:
@@ -98,7 +112,10 @@ def to_images(pixels: np.ndarray) -> Tensor:
 def save_model(folder: Path, model: EmbeddingModel, about: dict[str, object], history: str) -> None:
     """Write `model.safetensors`, `model.json` and `history.csv` (given as text) as one folder, or not at all."""
     with atomic_folder(folder) as aside:
-        save_file({name: tensor.contiguous() for name, tensor in model.state_dict().items()}, aside / "model.safetensors")
+        save_file(
+            {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
+            aside / "model.safetensors",
+        )
         write_json(aside / "model.json", {"model": asdict(model.settings), "classes": model.classes, **about})
         (aside / "history.csv").write_text(history, encoding="utf-8")
 
@@ -116,5 +133,7 @@ def load_model(folder: Path) -> EmbeddingModel:
     try:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except (OSError, SafetensorError, RuntimeError) as error:
-        raise ValueError(f"{folder / 'model.safetensors'} is damaged or does not fit its model.json: train it again") from error
+        raise ValueError(
+            f"{folder / 'model.safetensors'} is damaged or does not fit its model.json: train it again"
+        ) from error
     return model.eval()

@@ -101,6 +101,7 @@ class Train(Section):
     frozen_stages: Annotated[int, Field(ge=0)]
     images_per_class: Count
     catalog_share: Share
+    optimizer: Literal["adamw", "sgd"]
     momentum: BelowOne
     weight_decay: NotNegative
     validation_share: BelowOne

@@ -80,14 +80,17 @@ def _garments(settings: PhotoSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     table = table[[(settings.source / name).is_file() for name in table["image"]]].reset_index(drop=True)
     generator = np.random.default_rng(settings.seed)
     if settings.garment_split == "person":
-        is_test = table["sender_id"].isin(_test_people(table["sender_id"], settings.garment_test_share, generator))
+        is_test = table["sender_id"].isin(
+            _test_people(table["sender_id"], settings.garment_test_share, generator)
+        )
         group = "person-" + table["sender_id"]
     else:
         is_test = pd.Series(generator.random(len(table)) < settings.garment_test_share)
         group = table["image"]
     items = pd.DataFrame({"image": table["image"], "box": None, "domain": "pin", "group": group})
     role = np.where(is_test, "query+gallery", "train")
-    labels = pd.DataFrame({"item": range(len(items)), "task": "flashlight", "label_set": "category", "label": table["label"], "role": role})
+    numbered = table.assign(item=range(len(items)), category=table["label"])
+    labels = _rows(numbered, "flashlight", "category", role)
     return items, labels
 
 
@@ -101,11 +104,17 @@ def _grocery_items(settings: PhotoSettings) -> pd.DataFrame:
     photos = []
     for name, part in (("train", "train"), ("val", "train"), ("test", "test")):
         columns = ["image", "product_id", "category_id"]
-        listed = pd.read_csv(_require(folder / f"{name}.txt"), header=None, names=columns, skipinitialspace=True)
+        listed = pd.read_csv(
+            _require(folder / f"{name}.txt"), header=None, names=columns, skipinitialspace=True
+        )
         photos.append(listed[["image", "product_id"]].assign(domain="camera", part=part))
-    phone = pd.concat(photos).merge(classes.drop(columns="picture"), on="product_id", how="left", validate="many_to_one")
+    phone = pd.concat(photos).merge(
+        classes.drop(columns="picture"), on="product_id", how="left", validate="many_to_one"
+    )
     table = pd.concat([catalog, phone], ignore_index=True)
-    table["image"] = [f"grocery/dataset/{_inside(folder, image, row)}" for row, image in enumerate(table["image"])]
+    table["image"] = [
+        f"grocery/dataset/{_inside(folder, image, row)}" for row, image in enumerate(table["image"])
+    ]
     table["group"] = table["image"]
     return table
 
@@ -117,14 +126,18 @@ def _grocery_labels(table: pd.DataFrame, first_item: int) -> pd.DataFrame:
     for task, chosen in (("lens", table[~table["packaged"]]), ("shop_the_look", table[table["packaged"]])):
         trained, tested = chosen[chosen["part"] != "test"], chosen[chosen["part"] == "test"]
         catalog = table[table["part"] == "catalog"]
-        rows += [_rows(trained, task, "product", "train"), _rows(tested, task, "product", "query"), _rows(catalog, task, "product", "gallery")]
+        for part, role in ((trained, "train"), (tested, "query"), (catalog, "gallery")):
+            rows.append(_rows(part, task, "product", role))
         if task == "shop_the_look":
             rows.append(_rows(trained, task, "category", "train"))
     return pd.concat(rows, ignore_index=True)
 
 
-def _rows(table: pd.DataFrame, task: str, label_set: str, role: str) -> pd.DataFrame:
-    return pd.DataFrame({"item": table["item"], "task": task, "label_set": label_set, "label": table[label_set], "role": role})
+def _rows(table: pd.DataFrame, task: str, label_set: str, role: str | np.ndarray) -> pd.DataFrame:
+    label = table[label_set]
+    return pd.DataFrame(
+        {"item": table["item"], "task": task, "label_set": label_set, "label": label, "role": role}
+    )
 
 
 def photo_tables(settings: PhotoSettings) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -22,7 +22,9 @@ def crop_box(picture: Image.Image, box: tuple[float, float, float, float] | None
         return picture
     width, height = picture.size
     left, top = int(box[0] * width), int(box[1] * height)
-    return picture.crop((left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height))))
+    return picture.crop(
+        (left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height)))
+    )
 
 
 def read_picture(path: Path, max_pixels: int = MAX_PIXELS, draft: int | None = None) -> Image.Image:
@@ -39,7 +41,9 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS, draft: int | None = N
             with Image.open(path, formats=FORMATS) as picture:
                 width, height = picture.size
                 if width * height > max_pixels:
-                    raise PictureError(f"{path}: {width} x {height} pixels is over the limit of {max_pixels:,}; shrink it first")
+                    raise PictureError(
+                        f"{path}: {width} x {height} pixels is over the limit of {max_pixels:,}; shrink it first"
+                    )
                 if draft is not None and picture.format == "JPEG":
                     picture.draft("RGB", (2 * draft, 2 * draft))
                 picture.load()

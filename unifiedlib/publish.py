@@ -27,7 +27,11 @@ def published_markdown(folder: Path, collection: str) -> str:
     """The README's part on one collection, from the published scores and claims alone."""
     scores = pd.read_csv(folder / f"{collection}-scores.csv")
     claims = json.loads((folder / f"{collection}-claims.json").read_text(encoding="utf-8"))
-    verdicts = [f"- **{claim['id']}, {claim['verdict']}.** {claim['how']}" for claim in claims if "/" not in claim["id"]]
+    verdicts = [
+        f"- **{claim['id']}, {claim['verdict']}.** {claim['how']}"
+        for claim in claims
+        if "/" not in claim["id"]
+    ]
     return table_markdown(own_rows(result_table(scores))) + "\n" + "\n".join(verdicts) + "\n"
 
 
@@ -44,12 +48,15 @@ def publish(collection: str) -> None:
     """Copy one collection's results to docs/results and renew its part of the README."""
     results, published = paths.resolve("results") / collection, paths.resolve(PUBLISHED)
     if not (results / "scores.csv").is_file():
-        raise FileNotFoundError(f"there are no results of '{collection}' to publish: run `make {'repro' if collection == 'decor' else collection}`")
+        target = "repro" if collection == "decor" else collection
+        raise FileNotFoundError(f"there are no results of '{collection}' to publish: run `make {target}`")
     write_table(published / f"{collection}-scores.csv", pd.read_csv(results / "scores.csv"))
     with atomic_path(published / f"{collection}-claims.json") as aside:
         aside.write_bytes((results / "claims.json").read_bytes())
     readme = paths.resolve("README.md")
-    text = with_section(readme.read_text(encoding="utf-8"), collection, published_markdown(published, collection))
+    text = with_section(
+        readme.read_text(encoding="utf-8"), collection, published_markdown(published, collection)
+    )
     with atomic_path(readme) as aside:
         aside.write_text(text, encoding="utf-8")
 

@@ -21,19 +21,28 @@ from unifiedlib.runner import OwnKernel, kernel_environment
 
 THREADS = 1
 TIMEOUT = 600
-SHRINK = 0.72
-COLOURS = 128
+SHRINK = 0.75
+COLOURS = 64
+JPEG_QUALITY = 70
 
 
-def small_picture(encoded: str) -> str:
-    """A PNG, base64, made smaller for the repository: fewer pixels and a palette of at most 128 colours."""
+def small_picture(encoded: str) -> tuple[str, str]:
+    """A PNG, base64, made smaller for the repository; returns its media type and the new text.
+
+    It gets fewer pixels, and is stored as a PNG of few colours or as a JPEG, whichever is smaller.
+    """
     picture = Image.open(io.BytesIO(base64.b64decode(encoded))).convert("RGB")
     size = (max(1, round(picture.width * SHRINK)), max(1, round(picture.height * SHRINK)))
     picture = picture.resize(size, Image.Resampling.LANCZOS)
-    picture = picture.quantize(COLOURS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    stream = io.BytesIO()
-    picture.save(stream, "PNG", optimize=True)
-    return base64.b64encode(stream.getvalue()).decode("ascii") + "\n"
+    drawn, photographed = io.BytesIO(), io.BytesIO()
+    picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
+        drawn, "PNG", optimize=True
+    )
+    picture.save(photographed, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    kind, stream = min(
+        (("image/png", drawn), ("image/jpeg", photographed)), key=lambda pair: len(pair[1].getvalue())
+    )
+    return kind, base64.b64encode(stream.getvalue()).decode("ascii") + "\n"
 
 
 def _normalise_output(output: NotebookNode, where: str) -> NotebookNode:
@@ -43,7 +52,8 @@ def _normalise_output(output: NotebookNode, where: str) -> NotebookNode:
         )
     if "data" in output:
         if "image/png" in output.data:
-            output.data["image/png"] = small_picture(output.data["image/png"])
+            kind, picture = small_picture(output.data.pop("image/png"))
+            output.data[kind] = picture
         output["metadata"] = {}
     text = nbformat.v4.writes(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(outputs=[output])]))
     homes = {str(paths.root()), str(Path.home()), str(Path(nbformat.__file__).parents[1])}

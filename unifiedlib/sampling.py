@@ -37,7 +37,9 @@ class ClassBalancedSampler:
         key: tuple[int | str, ...],
     ) -> None:
         if images_per_class < 1 or batch_size % images_per_class:
-            raise ValueError(f"batch_size {batch_size} must be a multiple of images_per_class {images_per_class}")
+            raise ValueError(
+                f"batch_size {batch_size} must be a multiple of images_per_class {images_per_class}"
+            )
         if not 0 <= catalog_share < 1:
             raise ValueError(f"catalog_share is {catalog_share}; it must lie in [0, 1)")
         self.classes_per_batch = batch_size // images_per_class
@@ -46,7 +48,9 @@ class ClassBalancedSampler:
         self.key = key
         order = np.argsort(labels, kind="stable")
         starts = np.flatnonzero(np.diff(labels[order], prepend=-1))
-        self.members = [(items[part][~catalog[part]], items[part][catalog[part]]) for part in np.split(order, starts[1:])]
+        self.members = [
+            (items[part][~catalog[part]], items[part][catalog[part]]) for part in np.split(order, starts[1:])
+        ]
 
     def _class(self, position: int) -> int:
         """The class at a position of the endless sequence of shuffled passes over all classes."""
@@ -61,11 +65,13 @@ class ClassBalancedSampler:
             n_catalog = int(generator.binomial(wanted, self.catalog_share))
         elif len(catalog):
             n_catalog = wanted
-        drawn = [generator.choice(kind, n, replace=n > len(kind)) for kind, n in ((photos, wanted - n_catalog), (catalog, n_catalog)) if n]
-        return np.concatenate(drawn)
+        parts = ((photos, wanted - n_catalog), (catalog, n_catalog))
+        return np.concatenate([generator.choice(kind, n, replace=n > len(kind)) for kind, n in parts if n])
 
     def batch(self, step: int) -> np.ndarray:
         """Item numbers of the batch of `step` (0, 1, …), int64 [batch_size]."""
         generator = generator_for(*self.key, "step", step)
         first = step * self.classes_per_batch
-        return np.concatenate([self._images(self._class(first + i), generator) for i in range(self.classes_per_batch)])
+        return np.concatenate(
+            [self._images(self._class(first + i), generator) for i in range(self.classes_per_batch)]
+        )

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from unifiedlib.contract import Collection
+from unifiedlib.figures.tables import signed
 from unifiedlib.losses import NO_LABEL
 from unifiedlib.results import headlines, result_table
 from unifiedlib.stages import seed_folder
@@ -31,7 +32,6 @@ PACKAGES = (
     "pillow",
     "matplotlib",
 )
-ALL_LEVEL = "The unified embedding is level with or ahead of each specialist."
 RESULT_FILES = ("scores.parquet", "per_query.parquet", "claims.json", "queries.csv")
 
 
@@ -61,7 +61,8 @@ def load_results(folder: Path) -> Results:
 
 
 def _difference(claim: Claim, metric: str) -> str:
-    return f"{claim['effect']:+.3f} {metric} (95 % {claim['low']:+.3f} to {claim['high']:+.3f})"
+    effect, low, high = (signed(float(claim[key] or 0)) for key in ("effect", "low", "high"))
+    return f"{effect} {metric} (95 % {low} to {high})"
 
 
 def _tasks(claims: Sequence[Claim], claim_id: str) -> dict[str, Claim]:
@@ -76,26 +77,27 @@ def _tasks(claims: Sequence[Claim], claim_id: str) -> dict[str, Claim]:
 
 
 def opening(claims: Sequence[Claim], metrics: Mapping[str, str]) -> str:
-    """The report's first sentence, Markdown: where the unified embedding loses to the specialists, or that it does not.
+    """The report's first words, Markdown: first where the unified embedding loses to a specialist, if it does.
 
+    It loses, or is ahead, where the whole interval of the difference lies on one side of zero.
     metrics: each task's headline metric, {"lens": "P@20"}.
     """
     against = _tasks(claims, "C1")
     if not against:
-        return "**The unified embedding was not compared with the specialists**, because one of them was not evaluated."
-    lost = {task: claim for task, claim in against.items() if float(claim["effect"] or 0) < 0}
-    ahead = {task: claim for task, claim in against.items() if task not in lost}
-    parts = []
-    if lost:
-        listed = "; ".join(f"{task}: {_difference(claim, metrics[task])}" for task, claim in lost.items())
-        parts.append(
-            f"**The unified embedding loses to the specialist on {len(lost)} of {len(against)} tasks.** {listed}."
-        )
-    if ahead:
-        listed = "; ".join(f"{task}: {_difference(claim, metrics[task])}" for task, claim in ahead.items())
-        who = "It is level with or ahead of the specialist elsewhere." if lost else f"**{ALL_LEVEL}**"
-        parts.append(f"{who} {listed}.")
-    return " ".join(parts)
+        return "**The unified embedding was not compared with the specialists**: none of them was evaluated."
+    groups: dict[str, list[str]] = {"loses to": [], "cannot be told from": [], "is ahead of": []}
+    for task, claim in against.items():
+        low, high = float(claim["low"] or 0), float(claim["high"] or 0)
+        kind = "loses to" if high < 0 else "is ahead of" if low > 0 else "cannot be told from"
+        groups[kind].append(f"{task} {_difference(claim, metrics[task])}")
+    said = [
+        f"{kind} the specialist on {len(listed)} of {len(against)} tasks: {'; '.join(listed)}"
+        for kind, listed in groups.items()
+        if listed
+    ]
+    first, *others = said
+    head, _, rest = first.partition(":")
+    return f"**The unified embedding {head}**:{rest}. " + " ".join(f"It {one}." for one in others)
 
 
 def verdicts(claims: Sequence[Claim]) -> str:
@@ -122,7 +124,7 @@ def costs(scores: pd.DataFrame) -> str:
         return ""
     change = own["binary"] - own["float"]
     dim = int(table.loc[table["variant"] == UNIFIED, "dim"].iloc[0])
-    listed = ", ".join(f"{task} {value:+.3f}" for task, value in change.items())
+    listed = ", ".join(f"{task} {signed(value)}" for task, value in change.items())
     return f"A code takes {dim // 8:,} bytes where the floats take {dim * 4:,}; it changes the headline metric by: {listed}."
 
 
@@ -141,11 +143,14 @@ def summary(results: Results) -> str:
 
 
 def reasons(claims: Sequence[Claim]) -> str:
-    """How each verdict on each task came about, as a Markdown list."""
-    return "\n".join(
+    """How each verdict on each task came about: a Markdown list, folded away."""
+    lines = [
         f"- **{claim['id']} {claim['verdict']}.** {claim['how']}"
         for claim in claims
         if "/" in str(claim["id"])
+    ]
+    return "\n".join(
+        ["<details><summary>How each verdict came about</summary>", "", *lines, "", "</details>"]
     )
 
 

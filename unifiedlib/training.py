@@ -33,6 +33,15 @@ from unifiedlib.trunk import trunk_width
 from unifiedlib.variants import IMAGENET
 
 LOG_EVERY = 20
+OPTIMIZERS = ("adamw", "sgd")
+LOWEST = {
+    "head_steps": 1,
+    "head_batch_size": 1,
+    "epochs": 0,
+    "batch_size": 1,
+    "frozen_stages": 0,
+    "checkpoint_every": 1,
+}
 History = list[dict[str, float]]
 
 
@@ -42,13 +51,14 @@ class TrainingError(RuntimeError):
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a model is trained. Rates are for SGD; both phases decay theirs to zero along a cosine.
+    """How a model is trained. In both phases the rates fall to zero along half a cosine.
 
     trunk, weights, dim, temperature: the model, see `ModelSettings`. crop, min_area, colour: views, see `AugmentationSettings`.
     head_steps, head_batch_size, head_learning_rate: the first phase; images per task in a batch.
     epochs, batch_size, learning_rate, trunk_learning_rate: the second phase; the trunk has a rate of its own.
     frozen_stages: how many of the trunk's first stages keep their ImageNet weights.
-    images_per_class, catalog_share: see `ClassBalancedSampler`. momentum, weight_decay: of SGD.
+    images_per_class, catalog_share: see `ClassBalancedSampler`.
+    optimizer: `adamw`, or `sgd` as in the paper; momentum: of SGD, or the first beta of AdamW; weight_decay: of either.
     validation_share: share of each class's training images held out to draw the validation curve.
     checkpoint_every: steps of the second phase between two checkpoints.
     """
@@ -70,17 +80,23 @@ class TrainSettings:
     frozen_stages: int
     images_per_class: int
     catalog_share: float
+    optimizer: str
     momentum: float
     weight_decay: float
     validation_share: float
     checkpoint_every: int
 
     def __post_init__(self) -> None:
-        for name, lowest in (("head_steps", 1), ("head_batch_size", 1), ("epochs", 0), ("batch_size", 1), ("frozen_stages", 0), ("checkpoint_every", 1)):
+        for name, lowest in LOWEST.items():
             if getattr(self, name) < lowest:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
+        if self.optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}")
         if self.checkpoint_every % LOG_EVERY:
-            raise ValueError(f"checkpoint_every is {self.checkpoint_every}; it must be a multiple of {LOG_EVERY}, the steps between two rows of the history")
+            raise ValueError(
+                f"checkpoint_every is {self.checkpoint_every}; it must be a multiple of {LOG_EVERY}, "
+                "the steps between two rows of the history"
+            )
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
@@ -93,7 +109,9 @@ def cosine(step: int, steps: int) -> float:
     return min((step + 1) / warm_up, 0.5 * (1 + math.cos(math.pi * step / steps)))
 
 
-def _validate(model: EmbeddingModel, data: TrainingData, embed: Callable[[np.ndarray], Tensor]) -> dict[str, float]:
+def _validate(
+    model: EmbeddingModel, data: TrainingData, embed: Callable[[np.ndarray], Tensor]
+) -> dict[str, float]:
     """Per label set, the share of held-out images whose nearest proxy is their class; no entry where none is held out."""
     if not len(data.held_out):
         return {}
@@ -105,7 +123,7 @@ def _validate(model: EmbeddingModel, data: TrainingData, embed: Callable[[np.nda
         for column, key in enumerate(model.classes):
             known = labels[:, column] != NO_LABEL
             if known.any():
-                right = model.heads[key].logits(embeddings[known]).argmax(1) == labels[known, column]
+                right = model.head(key).logits(embeddings[known]).argmax(1) == labels[known, column]
                 scores[f"accuracy {key}"] = right.float().mean().item()
     return scores
 
@@ -120,7 +138,7 @@ class Phase:
 
     number: int
     steps: int
-    optimizer: torch.optim.SGD
+    optimizer: torch.optim.Optimizer
     samplers: dict[str, ClassBalancedSampler]
     embed: Callable[[np.ndarray, int], Tensor]
     embed_whole: Callable[[np.ndarray], Tensor]
@@ -140,7 +158,9 @@ class Phase:
         return float(self.optimizer.param_groups[0]["lr"])
 
 
-def run_phase(model: EmbeddingModel, data: TrainingData, phase: Phase, start: int, history: History) -> History:
+def run_phase(
+    model: EmbeddingModel, data: TrainingData, phase: Phase, start: int, history: History
+) -> History:
     """Run a phase from step `start`; returns the history with a row per `LOG_EVERY` steps: mean losses, rate, validation.
 
     Raises TrainingError when a loss is not finite.
@@ -153,17 +173,27 @@ def run_phase(model: EmbeddingModel, data: TrainingData, phase: Phase, start: in
         items = phase.batch(step)
         labels = torch.from_numpy(data.labels[items])
         embeddings = phase.embed(items, step)
-        losses = {key: model.heads[key](embeddings, labels[:, column]) for column, key in enumerate(model.classes)}
+        losses = {
+            key: model.head(key)(embeddings, labels[:, column]) for column, key in enumerate(model.classes)
+        }
         loss = torch.stack(list(losses.values())).sum()
         if not torch.isfinite(loss):
-            raise TrainingError(f"the loss became {loss.item()} in phase {phase.number}, step {step}: lower its learning rate. {phase.kept}")
+            where = f"phase {phase.number}, step {step}"
+            raise TrainingError(
+                f"the loss became {loss.item()} in {where}: lower its learning rate. {phase.kept}"
+            )
         phase.optimizer.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         phase.optimizer.step()
         seen.append({f"loss {key}": value.item() for key, value in losses.items()})
         done = step + 1
         if done % LOG_EVERY == 0 or done == phase.steps:
-            row = {"phase": phase.number, "step": done, "learning_rate": rate, **pd.DataFrame(seen).mean().to_dict()}
+            row = {
+                "phase": phase.number,
+                "step": done,
+                "learning_rate": rate,
+                **pd.DataFrame(seen).mean().to_dict(),
+            }
             if done % phase.validate_every < LOG_EVERY or done == phase.steps:
                 row |= _validate(model, data, phase.embed_whole)
             history.append(row)
@@ -173,9 +203,15 @@ def run_phase(model: EmbeddingModel, data: TrainingData, phase: Phase, start: in
     return history
 
 
-def _sgd(settings: TrainSettings, groups: list[tuple[list[torch.nn.Parameter], float]]) -> torch.optim.SGD:
+def _optimizer(
+    settings: TrainSettings, groups: list[tuple[list[torch.nn.Parameter], float]]
+) -> torch.optim.Optimizer:
     chosen = [{"params": parameters, "top_rate": rate} for parameters, rate in groups if parameters]
-    return torch.optim.SGD(chosen, lr=0.0, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD(chosen, lr=0.0, momentum=settings.momentum, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(
+        chosen, lr=0.0, betas=(settings.momentum, 0.999), weight_decay=settings.weight_decay
+    )
 
 
 def _new_parameters(model: EmbeddingModel) -> list[torch.nn.Parameter]:
@@ -203,7 +239,15 @@ class Training:
 
     def key(self) -> str:
         """Names all that shapes the outcome: a checkpoint is taken up again only under the same key."""
-        about = [asdict(self.settings), self.collection.fingerprint, self.variant, self.seed, torch.__version__, torch.get_num_threads()]
+        threads = torch.get_num_threads()
+        about = [
+            asdict(self.settings),
+            self.collection.fingerprint,
+            self.variant,
+            self.seed,
+            torch.__version__,
+            threads,
+        ]
         return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
 
     def model(self, classes: dict[str, list[str]]) -> EmbeddingModel:
@@ -217,20 +261,33 @@ class Training:
     def _samplers(self, data: TrainingData, phase: int, batch_size: int) -> dict[str, ClassBalancedSampler]:
         settings = self.settings
         key = ("batches", self.seed, phase)
-        return data.samplers(self.collection, batch_size, settings.images_per_class, settings.catalog_share, key)
+        return data.samplers(
+            self.collection, batch_size, settings.images_per_class, settings.catalog_share, key
+        )
 
     def phase_one(self, model: EmbeddingModel, data: TrainingData) -> Phase:
         """Linear and proxies on the untouched trunk's pooled features of whole pictures."""
         settings = self.settings
-        items = np.unique(self.collection.labels.loc[self.collection.labels["role"] == "train", "item"].to_numpy(np.int64))
+        items = np.unique(
+            self.collection.labels.loc[self.collection.labels["role"] == "train", "item"].to_numpy(np.int64)
+        )
         features = torch.from_numpy(cached_features(model, self.collection, items, self.checkpoints))
 
         def embed(wanted: np.ndarray, step: int = 0) -> Tensor:
             return model.project(features[np.searchsorted(items, wanted)])
 
-        optimizer = _sgd(settings, [(_new_parameters(model), settings.head_learning_rate)])
+        optimizer = _optimizer(settings, [(_new_parameters(model), settings.head_learning_rate)])
         samplers = self._samplers(data, 1, settings.head_batch_size)
-        return Phase(1, settings.head_steps, optimizer, samplers, embed, embed, settings.head_steps, "Nothing was written.")
+        return Phase(
+            1,
+            settings.head_steps,
+            optimizer,
+            samplers,
+            embed,
+            embed,
+            settings.head_steps,
+            "Nothing was written.",
+        )
 
     def phase_two(self, model: EmbeddingModel, data: TrainingData) -> Phase:
         """Everything, on random views."""
@@ -239,7 +296,10 @@ class Training:
         per_epoch = iterations_per_epoch(self.collection, settings.batch_size)
         steps = settings.epochs * per_epoch
         trunk = freeze_stages(model, settings.frozen_stages)
-        optimizer = _sgd(settings, [(_new_parameters(model), settings.learning_rate), (trunk, settings.trunk_learning_rate)])
+        optimizer = _optimizer(
+            settings,
+            [(_new_parameters(model), settings.learning_rate), (trunk, settings.trunk_learning_rate)],
+        )
         path = self.checkpoints / self.variant / f"seed-{self.seed}.safetensors"
 
         def embed(items: np.ndarray, step: int) -> Tensor:
@@ -247,7 +307,9 @@ class Training:
             return cast(Tensor, model(random_views(to_images(pixels[items]), views, generator)))
 
         def embed_whole(items: np.ndarray) -> Tensor:
-            return torch.cat([model(to_images(pixels[items[i : i + 128]])) for i in range(0, len(items), 128)])
+            return torch.cat(
+                [model(to_images(pixels[items[i : i + 128]])) for i in range(0, len(items), 128)]
+            )
 
         def checkpoint(done: int, history: History) -> None:
             if done % settings.checkpoint_every == 0 and done < steps:

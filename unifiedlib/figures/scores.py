@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from unifiedlib.contract import MERGED
 from unifiedlib.figures.canvas import new_figure
@@ -141,6 +142,7 @@ def _finish(panels: np.ndarray, variants: list[str]) -> None:
         axes.set_ylim(len(variants) - 0.5, -0.5)
         axes.set_yticks(range(len(variants)), variants, color=INK)
         axes.grid(visible=False, axis="y")
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.tick_params(length=0)
         for place in range(1, len(variants)):
             axes.axhline(place - 0.5, color=LINE, linewidth=0.7)

@@ -15,6 +15,15 @@ from unifiedlib.variants import IMAGENET, UNIFIED
 LEFT = [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
 
 
+def signed(value: float) -> str:
+    """A difference with its sign and three decimals; what rounds to zero has no minus.
+
+    >>> signed(-0.0123), signed(-0.0001)
+    ('−0.012', '+0.000')
+    """
+    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")
+
+
 def _styler(table: pd.DataFrame, name: str) -> Styler:
     """A Styler whose HTML is the same on every run."""
     return table.style.set_uuid(name).hide(axis="index")
@@ -46,12 +55,15 @@ def score_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> Styler:
     best = table.groupby(["task", "representation"])["value"].transform("max") == table["value"]
     for row, is_best in zip(table.itertuples(), best, strict=True):
         where = (row.variant, (titles[row.task], row.representation))
-        text.loc[where] = f"{row.value:.3f} <small>{row.low:.2f} to {row.high:.2f}</small>"
+        text.loc[where] = f"{row.value:.3f}<br><small>{row.low:.2f} to {row.high:.2f}</small>"
         foreign = row.variant not in (IMAGENET, UNIFIED, row.task)
         style.loc[where] = ("font-weight: 700;" if is_best else "") + (
             f"color: {SOFT}; opacity: .7;" if foreign else ""
         )
-    centred = [{"selector": "th.col_heading", "props": "text-align: center"}]
+    centred = [
+        {"selector": "th.col_heading", "props": "text-align: center"},
+        {"selector": "td", "props": "text-align: center; white-space: nowrap; line-height: 1.25"},
+    ]
     return (
         text.style.set_uuid(f"scores_{gallery}").set_table_styles(centred).apply(lambda _: style, axis=None)
     )
@@ -63,8 +75,9 @@ def claim_table(claims: Sequence[dict[str, str | float | None]]) -> Styler:
     for claim in claims:
         sign = VERDICT_SIGNS[str(claim["verdict"])]
         known = claim["effect"] is not None
-        effect = f"{claim['effect']:+.3f}" if known else ""
-        interval = f"{claim['low']:+.3f} to {claim['high']:+.3f}" if known else ""
+        effect = signed(float(claim["effect"] or 0)) if known else ""
+        low, high = (signed(float(claim[key] or 0)) for key in ("low", "high"))
+        interval = f"{low} to {high}" if known else ""
         rows.append((claim["id"], claim["claim"], f"{sign} {claim['verdict']}", effect, interval))
     table = pd.DataFrame(rows, columns=["id", "claim", "verdict", "difference", "95 % interval"])
 

@@ -14,6 +14,7 @@ from unifiedlib.palette import SOFT, looks
 NOTHING = (
     "Nothing is trained in this variant: the trunk keeps its ImageNet weights, and there is no curve to draw."
 )
+PHASES = ("phase 1: the head, on cached features", "phase 2: everything, on random views")
 STYLES = ("-", "--", ":", "-.")
 
 
@@ -39,20 +40,9 @@ def _mark_phases(axes: Axes, history: pd.DataFrame) -> None:
     if pd.isna(first) or first == last:
         return
     axes.axvline(first, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
-    for where, what in (
-        (first / 2, "phase 1: head on cached features"),
-        ((first + last) / 2, "phase 2: everything"),
-    ):
-        axes.annotate(
-            what,
-            (where, 1),
-            (0, 3),
-            xycoords=("data", "axes fraction"),
-            textcoords="offset points",
-            ha="center",
-            color=SOFT,
-            fontsize=8.5,
-        )
+    for where, side, what in ((0, "left", PHASES[0]), (last * 1.02, "right", PHASES[1])):
+        style = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "color": SOFT}
+        axes.annotate(what, (where, 1), (0, 3), ha=side, fontsize=8.5, **style)
 
 
 def _draw_curves(axes: Axes, history: pd.DataFrame, kind: str, marker: str) -> None:
@@ -92,7 +82,7 @@ def _curves(histories: Mapping[int, pd.DataFrame], kind: str, title: str, label:
 
 def loss_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
     """Training loss of each label set over the steps; histories: {seed: table as in history.csv}."""
-    title = "Training loss of each label set: it should fall and flatten"
+    title = "Training loss of each label set: it should fall and flatten within each phase"
     return _curves(histories, "loss ", title, "loss, nats", "")
 
 

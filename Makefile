@@ -1,17 +1,20 @@
 # make repro    the embedded collection, from drawing to report      make photos   the same on real photographs
 # make lab      JupyterLab       make test   every test              make lint     style and types
+# make publish  docs/results and README from the last runs
 # make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: repro photos lab test lint lock trim clean venv
+.PHONY: publish repro photos lab test lint lock trim clean venv
 
 PHOTOS ?=
 UV := uv==0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
+# Threads that wait by spinning keep the cores from each other on a busy machine.
+export OMP_WAIT_POLICY := PASSIVE
 
 define LOCK_HEADER
 # Every package of the environment, pinned; `make lock` makes this file from pyproject.toml, for Python 3.11.
@@ -63,6 +66,9 @@ lock:
 	@{ printf '%s\n' "$$LOCK_HEADER"; awk '/^[^ #]/ { newer = /python_full_version >= .3\.1[2-9]/ } !/^#/ && !newer' build/requirements.txt; } \
 	  | sed "s/ ; python_full_version < '3.12' / /" > requirements.lock
 	@echo "requirements.lock: $$(grep -c == requirements.lock) pins"
+
+publish: venv
+	python -m unifiedlib.publish
 
 trim: venv
 	dvc gc --workspace --force

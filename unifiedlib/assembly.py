@@ -16,25 +16,11 @@ import pandas as pd
 
 from unifiedlib.contract import Collection, TaskSpec, write_collection
 from unifiedlib.decor import DecorSettings, World
+from unifiedlib.photos import SOURCES as PHOTO_SOURCES
 from unifiedlib.photos import TASKS as PHOTO_TASKS
 from unifiedlib.photos import PhotoSettings, photo_tables
 from unifiedlib.pictures import PictureError, crop_box, read_picture, square_pixels
 from unifiedlib.progress import progress
-
-PHOTO_SOURCES = [
-    {
-        "name": "Clothing Dataset",
-        "url": "https://github.com/alexeygrigorev/clothing-dataset",
-        "commit": "7ed86a9cc56763b6acb35e41cb35184e43a5d218",
-        "licence": "CC0 1.0",
-    },
-    {
-        "name": "Grocery Store Dataset",
-        "url": "https://github.com/marcusklasson/GroceryStoreDataset",
-        "commit": "fc80ba90f803d79d0383df52c5a4ac5de99ff6fc",
-        "licence": "MIT",
-    },
-]
 
 
 def _decode(source: Path, image: str, box: list[float] | None, size: int) -> np.ndarray | str:
@@ -106,8 +92,11 @@ def assemble_photos(folder: Path, settings: PhotoSettings, size: int) -> Collect
     items, labels = photo_tables(settings)
     about = {**asdict(settings), "size": size}
     del about["source"]
+    sources = [
+        {"name": s.name, "url": s.url, "commit": s.commit, "licence": s.licence} for s in PHOTO_SOURCES
+    ]
     return assemble_pictures(
-        folder, "photos", settings.source, items, labels, PHOTO_TASKS, size, PHOTO_SOURCES, about
+        folder, "photos", settings.source, items, labels, PHOTO_TASKS, size, sources, about
     )
 
 

@@ -106,7 +106,7 @@ class EmbeddingModel(nn.Module):
 
 def to_images(pixels: np.ndarray) -> Tensor:
     """Stored pixels uint8 [n x size x size x 3] as float images [n x 3 x size x size], 0..1, channels last in memory."""
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float().div_(255)
+    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float().div_(255)
 
 
 def save_model(folder: Path, model: EmbeddingModel, about: dict[str, object], history: str) -> None:

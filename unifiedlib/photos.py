@@ -24,6 +24,38 @@ TASKS = {
 
 
 @dataclass(frozen=True)
+class Source:
+    """A public data set at one commit. folder: its name below `data/sources/<collection>`; needs: a file that it must hold."""
+
+    name: str
+    folder: str
+    url: str
+    commit: str
+    licence: str
+    needs: str
+
+
+SOURCES = (
+    Source(
+        "Clothing Dataset",
+        "clothing",
+        "https://github.com/alexeygrigorev/clothing-dataset",
+        "7ed86a9cc56763b6acb35e41cb35184e43a5d218",
+        "CC0 1.0",
+        "images.csv",
+    ),
+    Source(
+        "Grocery Store Dataset",
+        "grocery",
+        "https://github.com/marcusklasson/GroceryStoreDataset",
+        "fc80ba90f803d79d0383df52c5a4ac5de99ff6fc",
+        "MIT",
+        "dataset/classes.csv",
+    ),
+)
+
+
+@dataclass(frozen=True)
 class PhotoSettings:
     """What `assemble` needs to know for `photos`.
 

@@ -21,9 +21,9 @@ from unifiedlib.runner import OwnKernel, kernel_environment
 
 THREADS = 1
 TIMEOUT = 600
-SHRINK = 0.75
+SHRINK = 0.65
 COLOURS = 64
-JPEG_QUALITY = 70
+JPEG_QUALITY = 60
 
 
 def small_picture(encoded: str) -> tuple[str, str]:
@@ -38,7 +38,7 @@ def small_picture(encoded: str) -> tuple[str, str]:
     picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
         drawn, "PNG", optimize=True
     )
-    picture.save(photographed, "JPEG", quality=JPEG_QUALITY, subsampling=0, optimize=True)
+    picture.save(photographed, "JPEG", quality=JPEG_QUALITY, optimize=True)
     kind, stream = min(
         (("image/png", drawn), ("image/jpeg", photographed)), key=lambda pair: len(pair[1].getvalue())
     )

@@ -91,7 +91,7 @@ class Stage:
 
 def kernel_environment(threads: int) -> dict[str, str]:
     """Environment variables of a stage's kernel: fixed hashing and thread counts, progress as lines of a log."""
-    fixed = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", LOG_VARIABLE: "1"}
+    fixed = {"PYTHONHASHSEED": "0", "OMP_WAIT_POLICY": "PASSIVE", LOG_VARIABLE: "1"}
     return fixed | {paths.ROOT_VARIABLE: str(paths.root())} | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 

@@ -16,47 +16,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from unifiedlib import paths
 from unifiedlib.files import atomic_folder, write_json
+from unifiedlib.photos import SOURCES as PHOTO_SOURCES
+from unifiedlib.photos import Source
 
 SOURCES_FOLDER = Path("data/sources")
-
-
-@dataclass(frozen=True)
-class Source:
-    """A public data set at one commit. folder: its name below `data/sources/<collection>`; needs: a file that it must hold."""
-
-    name: str
-    folder: str
-    url: str
-    commit: str
-    licence: str
-    needs: str
-
-
-SOURCES = {
-    "photos": (
-        Source(
-            "Clothing Dataset",
-            "clothing",
-            "https://github.com/alexeygrigorev/clothing-dataset",
-            "7ed86a9cc56763b6acb35e41cb35184e43a5d218",
-            "CC0 1.0",
-            "images.csv",
-        ),
-        Source(
-            "Grocery Store Dataset",
-            "grocery",
-            "https://github.com/marcusklasson/GroceryStoreDataset",
-            "fc80ba90f803d79d0383df52c5a4ac5de99ff6fc",
-            "MIT",
-            "dataset/classes.csv",
-        ),
-    )
-}
+SOURCES = {"photos": PHOTO_SOURCES}
 
 
 class SourceError(RuntimeError):

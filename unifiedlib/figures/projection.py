@@ -72,7 +72,7 @@ def _scatter(axes: Axes, table: pd.DataFrame, column: str, wanted: dict[str, Loo
     axes.legend(
         loc="upper center",
         bbox_to_anchor=(0.5, -0.01),
-        ncols=4,
+        ncols=2,
         columnspacing=1,
         handletextpad=0.2,
         markerscale=1.5,

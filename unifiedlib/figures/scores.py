@@ -76,7 +76,7 @@ def float_against_binary(scores: pd.DataFrame) -> Figure:
     titles, variants = _titles(table), list(dict.fromkeys(table["variant"]))
     figure = new_figure(
         0.52 * len(variants) + 1.9,
-        "Codes (hollow) against floats (filled): where the pairs overlap, 32 times smaller costs nothing",
+        "Codes (hollow) against floats (filled): where a pair coincides, 32 times smaller costs nothing",
     )
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
     for axes, (task, title) in zip(panels, titles.items(), strict=True):
@@ -149,8 +149,17 @@ def _finish(panels: np.ndarray, variants: list[str]) -> None:
 
 
 def _fillings(filled: str, hollow: str) -> list[Line2D]:
-    style = {"linestyle": "", "marker": "o", "markersize": 8, "color": SOFT, "markeredgewidth": 1.8}
     return [
-        Line2D([], [], label=filled, **style),
-        Line2D([], [], label=hollow, markerfacecolor="white", **style),
+        Line2D(
+            [],
+            [],
+            linestyle="",
+            marker="o",
+            markersize=8,
+            color=SOFT,
+            markerfacecolor=face,
+            markeredgewidth=1.8,
+            label=label,
+        )
+        for label, face in ((filled, SOFT), (hollow, "white"))
     ]

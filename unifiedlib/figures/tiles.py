@@ -82,8 +82,8 @@ def _draw(axes: Axes, tile: Tile, left: float, top: float, font: float) -> None:
         where = (left + 0.87, top + 0.15)
         axes.text(*where, tile.sign, color="white", ha="center", va="center", fontsize=font, bbox=badge)
     if tile.caption:
-        style = {"ha": "center", "va": "top", "fontsize": font, "color": SOFT, "linespacing": 1.05}
-        axes.text(left + 0.5, top + 1.04, tile.caption, **style)
+        below = (left + 0.5, top + 1.04)
+        axes.text(*below, tile.caption, ha="center", va="top", fontsize=font, color=SOFT, linespacing=1.05)
 
 
 def sheet(rows: list[Row], title: str, margin: float = 1.6) -> Figure:

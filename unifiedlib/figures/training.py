@@ -41,8 +41,8 @@ def _mark_phases(axes: Axes, history: pd.DataFrame) -> None:
         return
     axes.axvline(first, color=SOFT, linewidth=1, linestyle=(0, (2, 3)))
     for where, side, what in ((0, "left", PHASES[0]), (last * 1.02, "right", PHASES[1])):
-        style = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points", "color": SOFT}
-        axes.annotate(what, (where, 1), (0, 3), ha=side, fontsize=8.5, **style)
+        place = axes.get_xaxis_transform()
+        axes.text(where, 1.02, what, transform=place, ha=side, va="bottom", fontsize=8.5, color=SOFT)
 
 
 def _draw_curves(axes: Axes, history: pd.DataFrame, kind: str, marker: str) -> None:

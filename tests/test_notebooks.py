@@ -92,7 +92,9 @@ def test_cells_are_short_and_leave_loops_and_functions_to_the_library(path: Path
 @notebooks
 def test_notebook_is_stored_with_the_outputs_of_a_whole_run(path: Path) -> None:
     cells = code_cells(read(path))
-    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), "run `make notebooks`"
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1)), (
+        "run `python -m unifiedlib.smoke refresh`"
+    )
     marked = [cell for cell in cells if MARK in cell.source]
     assert marked
     assert all(

@@ -17,7 +17,13 @@ from unifiedlib.sources import Source, SourceError, check_folder, clone, listing
 DVC = [sys.executable, "-m", "dvc"]
 PIPELINE = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")
 # What finds, runs or shows things, but decides nothing that a stage computes: an edit to it must not rerun a training.
-INDIFFERENT = ("unifiedlib", "unifiedlib.paths", "unifiedlib.progress", "unifiedlib.smoke", "unifiedlib.threads")
+INDIFFERENT = (
+    "unifiedlib",
+    "unifiedlib.paths",
+    "unifiedlib.progress",
+    "unifiedlib.smoke",
+    "unifiedlib.threads",
+)
 SHOWING = ("unifiedlib.palette", "unifiedlib.figures", "unifiedlib.story", "unifiedlib.retrieval")
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
 FRONT = "unifiedlib.stages"

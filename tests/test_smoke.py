@@ -162,6 +162,12 @@ def test_normalised_notebook_counts_from_one_and_keeps_tags_alone() -> None:
     assert "machine" not in made.metadata
 
 
+def test_progress_is_not_stored() -> None:
+    text = "smoke size: training lens, seed 0\nembedding, batch: 3 of 1,200, about 9 s left\n"
+    alone, mixed = (new_output("stream", name="stdout", text=text + rest) for rest in ("", "a result\n"))
+    assert [output.text for output in refresh.without_progress([alone, mixed])] == ["a result\n"]
+
+
 @pytest.mark.parametrize(
     ("output", "fault"),
     [

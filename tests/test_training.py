@@ -13,7 +13,8 @@ import unifiedlib.training as training_module
 from unifiedlib.contract import Collection
 from unifiedlib.losses import NO_LABEL
 from unifiedlib.model import load_model
-from unifiedlib.training import Training, TrainingError, cosine, freeze_stages
+from unifiedlib.phases import TrainingError, cosine
+from unifiedlib.training import Training, freeze_stages
 from unifiedlib.training_data import iterations_per_epoch, training_data
 from unifiedlib.variants import seeds_of, tasks_of, variants_of
 

@@ -24,6 +24,7 @@ TIMEOUT = 600
 SHRINK = 0.65
 COLOURS = 64
 JPEG_QUALITY = 60
+PROGRESS = re.compile(r"smoke size: |.+: [\d,]+ of [\d,]+, about [\d,]+ s left$")
 
 
 def small_picture(encoded: str) -> tuple[str, str]:
@@ -64,6 +65,18 @@ def _normalise_output(output: NotebookNode, where: str) -> NotebookNode:
     return output
 
 
+def without_progress(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """The outputs without lines that tell how far something is: they depend on what is there and on how fast it goes."""
+    kept = []
+    for output in outputs:
+        if output.output_type == "stream" and output.name == "stdout":
+            lines = [line for line in output.text.splitlines(keepends=True) if not PROGRESS.match(line)]
+            output["text"] = "".join(lines)
+        if output.get("text", "kept"):
+            kept.append(output)
+    return kept
+
+
 def normalise(notebook: NotebookNode, name: str) -> NotebookNode:
     """The notebook with metadata that every machine shares, small pictures, and counts from 1.
 
@@ -76,7 +89,10 @@ def normalise(notebook: NotebookNode, name: str) -> NotebookNode:
         if cell.cell_type == "code":
             count += 1
             cell["execution_count"] = count
-            cell["outputs"] = [_normalise_output(output, f"{name}, cell {number}") for output in cell.outputs]
+            cell["outputs"] = [
+                _normalise_output(output, f"{name}, cell {number}")
+                for output in without_progress(cell.outputs)
+            ]
             for output in cell.outputs:
                 if output.output_type == "execute_result":
                     output["execution_count"] = count

@@ -1,18 +1,13 @@
-"""Training of a variant: first the new parameters on cached trunk features, then everything on random views.
-
-Zhai et al., KDD 2019: a mixed batch takes the same number of images of each task; a label set's loss is the mean over
-the images that carry its label; the losses have equal weights and are summed.
-"""
+"""Training of a variant: first the new parameters on cached trunk features, then everything on random views."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -24,15 +19,13 @@ from unifiedlib.augmentation import AugmentationSettings, random_views
 from unifiedlib.checkpoint import load_checkpoint, save_checkpoint
 from unifiedlib.contract import Collection
 from unifiedlib.features import cached_features
-from unifiedlib.losses import NO_LABEL
 from unifiedlib.model import EmbeddingModel, ModelSettings, save_model, to_images
-from unifiedlib.progress import progress
+from unifiedlib.phases import LOG_EVERY, History, Phase, run_phase
 from unifiedlib.sampling import ClassBalancedSampler
 from unifiedlib.training_data import TrainingData, iterations_per_epoch, training_data
 from unifiedlib.trunk import trunk_width
 from unifiedlib.variants import IMAGENET
 
-LOG_EVERY = 20
 OPTIMIZERS = ("adamw", "sgd")
 LOWEST = {
     "head_steps": 1,
@@ -42,11 +35,6 @@ LOWEST = {
     "frozen_stages": 0,
     "checkpoint_every": 1,
 }
-History = list[dict[str, float]]
-
-
-class TrainingError(RuntimeError):
-    """Training cannot go on; the message says where it stopped and what is kept."""
 
 
 @dataclass(frozen=True)
@@ -103,106 +91,6 @@ class TrainSettings:
                 raise ValueError(f"{field.name} is {value}; it must be a number of at least 0")
 
 
-def cosine(step: int, steps: int) -> float:
-    """Factor of the learning rate at `step` of `steps`: a warm-up over 5 % of the steps, then half a cosine down to 0."""
-    warm_up = max(1, steps // 20)
-    return min((step + 1) / warm_up, 0.5 * (1 + math.cos(math.pi * step / steps)))
-
-
-def _validate(
-    model: EmbeddingModel, data: TrainingData, embed: Callable[[np.ndarray], Tensor]
-) -> dict[str, float]:
-    """Per label set, the share of held-out images whose nearest proxy is their class; no entry where none is held out."""
-    if not len(data.held_out):
-        return {}
-    model.eval()
-    labels = torch.from_numpy(data.labels[data.held_out])
-    scores = {}
-    with torch.no_grad():
-        embeddings = embed(data.held_out)
-        for column, key in enumerate(model.classes):
-            known = labels[:, column] != NO_LABEL
-            if known.any():
-                right = model.head(key).logits(embeddings[known]).argmax(1) == labels[known, column]
-                scores[f"accuracy {key}"] = right.float().mean().item()
-    return scores
-
-
-@dataclass(frozen=True)
-class Phase:
-    """One phase of training: which images make a batch, how they become embeddings, what is optimised.
-
-    embed: unit vectors [n x dim] of item numbers, for the batch of a step. embed_whole: the same without augmentation.
-    kept: what is left when the phase fails, for the message. checkpoint: called with steps done and history, or None.
-    """
-
-    number: int
-    steps: int
-    optimizer: torch.optim.Optimizer
-    samplers: dict[str, ClassBalancedSampler]
-    embed: Callable[[np.ndarray, int], Tensor]
-    embed_whole: Callable[[np.ndarray], Tensor]
-    validate_every: int
-    kept: str
-    checkpoint: Callable[[int, History], None] | None = None
-
-    def batch(self, step: int) -> np.ndarray:
-        """The mixed batch of a step: each task's own batch, one after the other."""
-        return np.concatenate([sampler.batch(step) for sampler in self.samplers.values()])
-
-    def set_rates(self, step: int) -> float:
-        """Set the learning rates of a step; returns that of the new parameters."""
-        factor = cosine(step, self.steps)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["top_rate"] * factor
-        return float(self.optimizer.param_groups[0]["lr"])
-
-
-def run_phase(
-    model: EmbeddingModel, data: TrainingData, phase: Phase, start: int, history: History
-) -> History:
-    """Run a phase from step `start`; returns the history with a row per `LOG_EVERY` steps: mean losses, rate, validation.
-
-    Raises TrainingError when a loss is not finite.
-    """
-    history = list(history)
-    seen: list[dict[str, float]] = []
-    for step in progress(range(start, phase.steps), phase.steps - start, f"phase {phase.number}, step"):
-        model.train()
-        rate = phase.set_rates(step)
-        items = phase.batch(step)
-        labels = torch.from_numpy(data.labels[items])
-        embeddings = phase.embed(items, step)
-        losses = {
-            key: model.head(key)(embeddings, labels[:, column]) for column, key in enumerate(model.classes)
-        }
-        loss = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(loss):
-            where = f"phase {phase.number}, step {step}"
-            raise TrainingError(
-                f"the loss became {loss.item()} in {where}: lower its learning rate. {phase.kept}"
-            )
-        phase.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        phase.optimizer.step()
-        seen.append({f"loss {key}": value.item() for key, value in losses.items()})
-        done = step + 1
-        if done % LOG_EVERY == 0 or done == phase.steps:
-            row = {
-                "phase": phase.number,
-                "step": done,
-                "learning_rate": rate,
-                **pd.DataFrame(seen).mean().to_dict(),
-            }
-            if done % phase.validate_every < LOG_EVERY or done == phase.steps:
-                row |= _validate(model, data, phase.embed_whole)
-            history.append(row)
-            seen = []
-        if phase.checkpoint is not None:
-            phase.checkpoint(done, history)
-    return history
-
-
 def _optimizer(
     settings: TrainSettings, groups: list[tuple[list[torch.nn.Parameter], float]]
 ) -> torch.optim.Optimizer:
@@ -220,7 +108,8 @@ def _new_parameters(model: EmbeddingModel) -> list[torch.nn.Parameter]:
 
 def freeze_stages(model: EmbeddingModel, stages: int) -> list[torch.nn.Parameter]:
     """Take the gradient from the trunk's first `stages` stages (0: from none); returns the trunk's other parameters."""
-    groups = group_parameters(model.trunk, model.trunk.group_matcher(coarse=True))
+    matcher = cast(Any, model.trunk).group_matcher(coarse=True)
+    groups: dict[int, list[str]] = group_parameters(model.trunk, matcher)
     frozen = {name for number in sorted(groups)[:stages] for name in groups[number]}
     for name, parameter in model.trunk.named_parameters():
         parameter.requires_grad_(name not in frozen)

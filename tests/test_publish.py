@@ -4,7 +4,8 @@ import pandas as pd
 import pytest
 
 from unifiedlib import paths
-from unifiedlib.publish import COLLECTIONS, PUBLISHED, own_rows, published_markdown, with_section
+from unifiedlib.publish import COLLECTIONS, PUBLISHED, published_markdown, with_section
+from unifiedlib.results import own_rows
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS)

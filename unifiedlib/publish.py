@@ -11,16 +11,10 @@ import pandas as pd
 
 from unifiedlib import paths
 from unifiedlib.files import atomic_path, write_table
-from unifiedlib.results import result_table, table_markdown
+from unifiedlib.results import own_rows, result_table, table_markdown
 
 COLLECTIONS = ("decor", "photos")
 PUBLISHED = Path("docs/results")
-
-
-def own_rows(table: pd.DataFrame) -> pd.DataFrame:
-    """A result table without the specialists' rows on tasks that they were not trained for."""
-    specialist = table["variant"].isin(table["task"].unique())
-    return table[~specialist | (table["variant"] == table["task"])].reset_index(drop=True)
 
 
 def published_markdown(folder: Path, collection: str) -> str:

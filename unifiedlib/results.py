@@ -62,6 +62,12 @@ def result_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> pd.DataFra
     return table[list(TABLE_COLUMNS)].round(DECIMALS)
 
 
+def own_rows(table: pd.DataFrame) -> pd.DataFrame:
+    """A result table without the specialists' rows on tasks that they were not trained for."""
+    specialist = table["variant"].isin(table["task"].unique())
+    return table[~specialist | (table["variant"] == table["task"])].reset_index(drop=True)
+
+
 def table_markdown(table: pd.DataFrame) -> str:
     """A result table as Markdown: a line per variant and representation, a column per task.
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from unifiedlib import paths
 from unifiedlib.params import COLLECTIONS
-from unifiedlib.results import result_table
+from unifiedlib.results import own_rows, result_table, table_markdown
 
 
 def summary(collection: str) -> str:
@@ -21,14 +21,21 @@ def summary(collection: str) -> str:
         raise FileNotFoundError(
             f"there are no results of '{collection}' yet: run `make {'repro' if collection == 'decor' else collection}`"
         )
-    table = result_table(pd.read_csv(results / "scores.csv")).to_string(index=False)
+    table = table_markdown(own_rows(result_table(pd.read_csv(results / "scores.csv"))))
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
     lines = [
         f"{claim['id']}: {claim['verdict']}: {claim['claim']}" for claim in claims if "/" not in claim["id"]
     ]
     report = paths.resolve(f"executed/{collection}/05_report.html")
     return "\n".join(
-        [f"{collection}, by task, on its own gallery", table, "", *lines, "", f"report: {report}"]
+        [
+            f"{collection}: mean over seeds, 95 % interval over queries",
+            "",
+            table,
+            *lines,
+            "",
+            f"report: {report}",
+        ]
     )
 
 

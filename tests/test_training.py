@@ -5,14 +5,16 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from small_world import SETTINGS, write_small
 
 import unifiedlib.training as training_module
+from unifiedlib import stages
 from unifiedlib.contract import Collection
 from unifiedlib.losses import NO_LABEL
-from unifiedlib.model import load_model
+from unifiedlib.model import EmbeddingModel, load_model
 from unifiedlib.phases import TrainingError, cosine
 from unifiedlib.training import Training, freeze_stages
 from unifiedlib.training_data import iterations_per_epoch, training_data
@@ -94,12 +96,40 @@ def test_training_learns_and_its_history_shows_it(small: Collection, tmp_path: P
     assert not model.training
 
 
-def test_saved_training_drops_its_checkpoint(small: Collection, tmp_path: Path) -> None:
+def test_finished_training_is_restored_not_repeated_until_it_is_forgotten(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     training = Training(small, "shop_the_look", 0, SETTINGS, tmp_path / "ck")
     model, history = training.run()
     training.save(tmp_path / "model", model, history)
-    assert not (tmp_path / "ck" / "shop_the_look" / "seed-0.safetensors").exists()
+    monkeypatch.setattr(training_module, "random_views", None)
+    restored, same_history = training.run()
+    assert equal(restored.state_dict(), model.state_dict())
+    assert same_history.equals(history)
+    training.forget()
+    assert not training.checkpoint_file.exists()
     assert list(load_model(tmp_path / "model").classes) == ["shop_the_look/category", "shop_the_look/product"]
+
+
+def test_stage_killed_between_two_seeds_keeps_the_first(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Training.run
+    ran: list[int] = []
+
+    def run(self: Training) -> tuple[EmbeddingModel, pd.DataFrame]:
+        if self.seed == 1 and not ran.count(1):
+            ran.append(1)
+            raise KeyboardInterrupt
+        return real(self)
+
+    monkeypatch.setattr(Training, "run", run)
+    with pytest.raises(KeyboardInterrupt):
+        stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "m", tmp_path / "ck")
+    assert (tmp_path / "ck" / "flashlight" / "seed-0.safetensors").is_file()
+    histories = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "m", tmp_path / "ck")
+    assert list(histories) == [0, 1]
+    assert not list((tmp_path / "ck" / "flashlight").iterdir())
 
 
 def test_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(

@@ -49,13 +49,19 @@ def train(
 ) -> dict[int, pd.DataFrame]:
     """Train a variant with each of its seeds and save each model; returns {seed: history}.
 
+    A stage that was killed lost its output, but not its checkpoints: seeds that were done are restored, not trained again.
     For `imagenet` the first seed alone is saved, with nothing trained and an empty history.
     """
+    trainings = [
+        Training(collection, variant, seed, settings, checkpoints) for seed in seeds_of(variant, list(seeds))
+    ]
     histories = {}
-    for seed in seeds_of(variant, list(seeds)):
-        training = Training(collection, variant, seed, settings, checkpoints)
-        model, histories[seed] = training.run()
-        training.save(seed_folder(model_folder, variant, seed), model, histories[seed])
+    for training in trainings:
+        model, history = training.run()
+        training.save(seed_folder(model_folder, variant, training.seed), model, history)
+        histories[training.seed] = history
+    for training in trainings:
+        training.forget()
     return histories
 
 

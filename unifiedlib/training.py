@@ -126,6 +126,11 @@ class Training:
     settings: TrainSettings
     checkpoints: Path
 
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where this training's checkpoint lies, if there is one."""
+        return self.checkpoints / self.variant / f"seed-{self.seed}.safetensors"
+
     def key(self) -> str:
         """Names all that shapes the outcome: a checkpoint is taken up again only under the same key."""
         threads = torch.get_num_threads()
@@ -189,7 +194,7 @@ class Training:
             settings,
             [(_new_parameters(model), settings.learning_rate), (trunk, settings.trunk_learning_rate)],
         )
-        path = self.checkpoints / self.variant / f"seed-{self.seed}.safetensors"
+        path = self.checkpoint_file
 
         def embed(items: np.ndarray, step: int) -> Tensor:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
@@ -201,7 +206,7 @@ class Training:
             )
 
         def checkpoint(done: int, history: History) -> None:
-            if done % settings.checkpoint_every == 0 and done < steps:
+            if done % settings.checkpoint_every == 0 or done == steps:
                 save_checkpoint(path, model, optimizer, done, history, self.key())
 
         samplers = self._samplers(data, 2, settings.batch_size)
@@ -215,7 +220,7 @@ class Training:
         data = training_data(self.collection, self.variant, self.settings.validation_share, self.seed)
         model = self.model(data.classes)
         second = self.phase_two(model, data)
-        path = self.checkpoints / self.variant / f"seed-{self.seed}.safetensors"
+        path = self.checkpoint_file
         resumed = load_checkpoint(path, model, second.optimizer, self.key())
         if resumed is None:
             history = run_phase(model, data, self.phase_one(model, data), 0, [])
@@ -227,7 +232,7 @@ class Training:
         return model.eval(), pd.DataFrame(history)
 
     def save(self, folder: Path, model: EmbeddingModel, history: pd.DataFrame) -> None:
-        """Write the model's folder, then drop the checkpoint that it makes needless."""
+        """Write the model's folder."""
         about = {
             "collection": self.collection.name,
             "fingerprint": self.collection.fingerprint,
@@ -236,4 +241,7 @@ class Training:
             "settings": asdict(self.settings),
         }
         save_model(folder, model, about, history.to_csv(index=False, lineterminator="\n"))
-        (self.checkpoints / self.variant / f"seed-{self.seed}.safetensors").unlink(missing_ok=True)
+
+    def forget(self) -> None:
+        """Drop the checkpoint: call it when all that a stage writes is written, since a killed stage loses its output."""
+        self.checkpoint_file.unlink(missing_ok=True)

@@ -22,6 +22,7 @@ INDIFFERENT = (
     "unifiedlib.paths",
     "unifiedlib.progress",
     "unifiedlib.smoke",
+    "unifiedlib.parallel",
     "unifiedlib.threads",
 )
 SHOWING = ("unifiedlib.palette", "unifiedlib.figures", "unifiedlib.story", "unifiedlib.retrieval")

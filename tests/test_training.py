@@ -132,6 +132,19 @@ def test_stage_killed_between_two_seeds_keeps_the_first(
     assert not list((tmp_path / "ck" / "flashlight").iterdir())
 
 
+def test_seeds_side_by_side_end_as_one_after_the_other(small: Collection, tmp_path: Path) -> None:
+    one_by_one = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "a", tmp_path / "ck-a")
+    try:
+        torch.set_num_threads(2)
+        side_by_side = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "b", tmp_path / "ck-b")
+    finally:
+        torch.set_num_threads(1)
+    for seed in (0, 1):
+        first, second = (load_model(stages.seed_folder(tmp_path / name, "flashlight", seed)) for name in "ab")
+        assert equal(first.state_dict(), second.state_dict())
+        assert one_by_one[seed].equals(side_by_side[seed])
+
+
 def test_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
     small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,15 @@ class Collection:
     settings: dict[str, object]
     fingerprint: str
 
+    @property
+    def folder(self) -> Path:
+        """The folder that the collection was read from. Raises ValueError for one that was made in memory."""
+        if not isinstance(self.pixels, np.memmap) or self.pixels.filename is None:
+            raise ValueError(
+                f"collection '{self.name}' was not read from a folder: write it with write_collection first"
+            )
+        return Path(self.pixels.filename).parent
+
     def _with_role(self, task: str, part: str) -> np.ndarray:
         if task not in self.tasks:
             raise ValueError(f"collection '{self.name}' has no task '{task}'; it has {', '.join(self.tasks)}")

@@ -58,10 +58,12 @@ def _validate(
 class Phase:
     """One phase of training: which images make a batch, how they become embeddings, what is optimised.
 
+    label: names the training in its progress.
     embed: unit vectors [n x dim] of item numbers, for the batch of a step. embed_whole: the same without augmentation.
     kept: what is left when the phase fails, for the message. checkpoint: called with steps done and history, or None.
     """
 
+    label: str
     number: int
     steps: int
     optimizer: torch.optim.Optimizer
@@ -93,7 +95,9 @@ def run_phase(
     """
     history = list(history)
     seen: list[dict[str, float]] = []
-    for step in progress(range(start, phase.steps), phase.steps - start, f"phase {phase.number}, step"):
+    for step in progress(
+        range(start, phase.steps), phase.steps - start, f"{phase.label}, phase {phase.number}, step"
+    ):
         model.train()
         rate = phase.set_rates(step)
         items = phase.batch(step)

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from unifiedlib import paths
+from unifiedlib import figures, paths
+from unifiedlib.contract import load_collection
 from unifiedlib.files import atomic_path, write_table
 from unifiedlib.results import own_rows, result_table, table_markdown
+from unifiedlib.retrieval import examples, load_variants
+from unifiedlib.variants import UNIFIED
 
 COLLECTIONS = ("decor", "photos")
 PUBLISHED = Path("docs/results")
@@ -38,6 +41,16 @@ def with_section(readme: str, collection: str, content: str) -> str:
     return pattern.sub(lambda _: f"{start}\n{content}{end}", readme)
 
 
+def publish_overview() -> None:
+    """Draw the README's picture from the last run on `decor`: per task, the queries at the first quarter and the middle."""
+    data = load_collection(paths.resolve("data/decor"))
+    seeds = sorted(pd.read_csv(paths.resolve("results/decor/scores.csv"))["seed"].unique().tolist())
+    stored = load_variants(data, paths.resolve("embeddings/decor"), [UNIFIED], seeds)[UNIFIED]
+    per_query = pd.read_parquet(paths.resolve("results/decor/per_query.parquet"))
+    chosen = {task: examples(data, stored, per_query, task, UNIFIED, 5, k=8)[1:3] for task in data.tasks}
+    figures.save_figure(figures.overview_grid(data, chosen), paths.resolve("docs/figures/overview.png"))
+
+
 def publish(collection: str) -> None:
     """Copy one collection's results to docs/results and renew its part of the README."""
     results, published = paths.resolve("results") / collection, paths.resolve(PUBLISHED)
@@ -60,6 +73,8 @@ def main() -> int:
     try:
         for collection in sys.argv[1:] or COLLECTIONS:
             publish(collection)
+        if "decor" in (sys.argv[1:] or COLLECTIONS):
+            publish_overview()
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

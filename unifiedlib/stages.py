@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from unifiedlib import paths
 from unifiedlib.assembly import assemble_decor, assemble_photos
-from unifiedlib.contract import Collection
+from unifiedlib.contract import Collection, load_collection
 from unifiedlib.decor import DecorSettings
 from unifiedlib.embedding import write_embeddings
 from unifiedlib.model import load_model
+from unifiedlib.parallel import in_processes
 from unifiedlib.photos import PhotoSettings
+from unifiedlib.threads import use_threads
 from unifiedlib.training import Training, TrainSettings
 from unifiedlib.variants import seeds_of
 
@@ -39,6 +42,27 @@ def assemble(name: str, folder: Path, size: int, settings: Mapping[str, Any]) ->
     raise ValueError(f"there is no collection '{name}' to assemble; choose decor or photos")
 
 
+def _train_and_save(training: Training, model_folder: Path) -> pd.DataFrame:
+    model, history = training.run()
+    training.save(seed_folder(model_folder, training.variant, training.seed), model, history)
+    return history
+
+
+def _train_alone(
+    data_folder: Path,
+    variant: str,
+    seed: int,
+    settings: TrainSettings,
+    model_folder: Path,
+    checkpoints: Path,
+    threads: int,
+) -> pd.DataFrame:
+    """One seed in a process of its own, which reads the collection itself."""
+    use_threads(threads)
+    training = Training(load_collection(data_folder), variant, seed, settings, checkpoints)
+    return _train_and_save(training, model_folder)
+
+
 def train(
     collection: Collection,
     variant: str,
@@ -49,20 +73,35 @@ def train(
 ) -> dict[int, pd.DataFrame]:
     """Train a variant with each of its seeds and save each model; returns {seed: history}.
 
+    Seeds train side by side, one process each, as far as there are threads: small networks gain little from a second one.
     A stage that was killed lost its output, but not its checkpoints: seeds that were done are restored, not trained again.
     For `imagenet` the first seed alone is saved, with nothing trained and an empty history.
     """
     trainings = [
         Training(collection, variant, seed, settings, checkpoints) for seed in seeds_of(variant, list(seeds))
     ]
-    histories = {}
-    for training in trainings:
-        model, history = training.run()
-        training.save(seed_folder(model_folder, variant, training.seed), model, history)
-        histories[training.seed] = history
+    threads = torch.get_num_threads()
+    workers = min(threads, len(trainings))
+    if workers > 1:
+        trainings[0].features(trainings[0].model({}))
+        calls = [
+            (
+                collection.folder,
+                variant,
+                training.seed,
+                settings,
+                model_folder,
+                checkpoints,
+                threads // workers,
+            )
+            for training in trainings
+        ]
+        histories = in_processes(_train_alone, calls, workers)
+    else:
+        histories = [_train_and_save(training, model_folder) for training in trainings]
     for training in trainings:
         training.forget()
-    return histories
+    return {training.seed: history for training, history in zip(trainings, histories, strict=True)}
 
 
 def binarize(

@@ -127,6 +127,11 @@ class Training:
     checkpoints: Path
 
     @property
+    def label(self) -> str:
+        """Variant and seed, for messages."""
+        return f"{self.variant}, seed {self.seed}"
+
+    @property
     def checkpoint_file(self) -> Path:
         """Where this training's checkpoint lies, if there is one."""
         return self.checkpoints / self.variant / f"seed-{self.seed}.safetensors"
@@ -159,13 +164,17 @@ class Training:
             self.collection, batch_size, settings.images_per_class, settings.catalog_share, key
         )
 
+    def features(self, model: EmbeddingModel) -> tuple[np.ndarray, np.ndarray]:
+        """The training items of every task, int64 [n], and the untouched trunk's pooled features of them [n x width]."""
+        is_train = self.collection.labels["role"] == "train"
+        items = np.unique(self.collection.labels.loc[is_train, "item"].to_numpy(np.int64))
+        return items, cached_features(model, self.collection, items, self.checkpoints)
+
     def phase_one(self, model: EmbeddingModel, data: TrainingData) -> Phase:
         """Linear and proxies on the untouched trunk's pooled features of whole pictures."""
         settings = self.settings
-        items = np.unique(
-            self.collection.labels.loc[self.collection.labels["role"] == "train", "item"].to_numpy(np.int64)
-        )
-        features = torch.from_numpy(cached_features(model, self.collection, items, self.checkpoints))
+        items, pooled = self.features(model)
+        features = torch.from_numpy(pooled)
 
         def embed(wanted: np.ndarray, step: int = 0) -> Tensor:
             return model.project(features[np.searchsorted(items, wanted)])
@@ -173,6 +182,7 @@ class Training:
         optimizer = _optimizer(settings, [(_new_parameters(model), settings.head_learning_rate)])
         samplers = self._samplers(data, 1, settings.head_batch_size)
         return Phase(
+            self.label,
             1,
             settings.head_steps,
             optimizer,
@@ -211,7 +221,9 @@ class Training:
 
         samplers = self._samplers(data, 2, settings.batch_size)
         kept = f"The last checkpoint, if any, is kept in {path}."
-        return Phase(2, steps, optimizer, samplers, embed, embed_whole, per_epoch, kept, checkpoint)
+        return Phase(
+            self.label, 2, steps, optimizer, samplers, embed, embed_whole, per_epoch, kept, checkpoint
+        )
 
     def run(self) -> tuple[EmbeddingModel, pd.DataFrame]:
         """Train, or take up a killed training; returns the model and its history."""
@@ -227,7 +239,7 @@ class Training:
             start = 0
         else:
             start, history = resumed
-            print(f"taking up {self.variant}, seed {self.seed}, after step {start} of {second.steps}")
+            print(f"taking up {self.label}, after step {start} of {second.steps}")
         history = run_phase(model, data, second, start, history)
         return model.eval(), pd.DataFrame(history)
 

@@ -10,7 +10,7 @@ from unifiedlib.figures.codes import (
 )
 from unifiedlib.figures.pictures import contact_sheet, label_frequency, label_table
 from unifiedlib.figures.projection import projection_figure, projection_table
-from unifiedlib.figures.retrieval import example_grid, result_grid
+from unifiedlib.figures.retrieval import example_grid, overview_grid, result_grid
 from unifiedlib.figures.scores import float_against_binary, merged_against_own, score_heatmap
 from unifiedlib.figures.tables import claim_table, plain_table, score_table
 from unifiedlib.figures.training import accuracy_curves, long_history, loss_curves, rate_curve
@@ -30,6 +30,7 @@ __all__ = [
     "loss_curves",
     "merged_against_own",
     "new_figure",
+    "overview_grid",
     "plain_table",
     "projection_figure",
     "projection_table",

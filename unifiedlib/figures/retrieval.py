@@ -54,3 +54,17 @@ def example_grid(collection: Collection, chosen: list[Example], task: str) -> Fi
         rows += _rows(collection, query, about, one.found, 0.2 if number else 0.0)
     title = f"{task}: queries at equal steps from the best to the worst, and what each finds first"
     return sheet(rows, title, margin=0.75)
+
+
+def overview_grid(collection: Collection, chosen: dict[str, list[Example]]) -> Figure:
+    """A picture for the README: some queries of each task, each with the results of the float embedding in a row."""
+    rows: list[Row] = []
+    for task, examples in chosen.items():
+        for place, one in enumerate(examples):
+            query = Tile(collection.pixels[one.item], "", QUERY)
+            title = task if place == 0 else ""
+            rows.append(
+                Row(title, [query, None, *_tiles(collection, one.found[0])], 0.25 if rows and title else 0.0)
+            )
+    title = "What the unified embedding finds: a good query (best quarter) and the median one of each task"
+    return sheet(rows, title, margin=1.1)

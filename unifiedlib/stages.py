@@ -104,6 +104,14 @@ def train(
     return {training.seed: history for training, history in zip(trainings, histories, strict=True)}
 
 
+def _embed_alone(
+    data_folder: Path, model_folder: Path, embedding_folder: Path, batch_size: int, threads: int
+) -> None:
+    """One model in a process of its own, which reads the collection itself."""
+    use_threads(threads)
+    write_embeddings(embedding_folder, load_model(model_folder), load_collection(data_folder), batch_size)
+
+
 def binarize(
     collection: Collection,
     variants: Sequence[str],
@@ -112,11 +120,17 @@ def binarize(
     embedding_folder: Path,
     batch_size: int,
 ) -> None:
-    """Embed the test items with each variant and seed, and write the float vectors and their codes."""
-    for variant in variants:
-        for seed in seeds_of(variant, list(seeds)):
-            model = load_model(seed_folder(model_folder, variant, seed))
-            write_embeddings(seed_folder(embedding_folder, variant, seed), model, collection, batch_size)
+    """Embed the test items with each variant and seed, side by side, and write the float vectors and their codes."""
+    made = [(variant, seed) for variant in variants for seed in seeds_of(variant, list(seeds))]
+    folders = [(seed_folder(model_folder, *one), seed_folder(embedding_folder, *one)) for one in made]
+    threads = torch.get_num_threads()
+    workers = min(threads, len(made))
+    if workers > 1:
+        calls = [(collection.folder, *pair, batch_size, threads // workers) for pair in folders]
+        in_processes(_embed_alone, calls, workers)
+    else:
+        for model, target in folders:
+            write_embeddings(target, load_model(model), collection, batch_size)
 
 
 def model_files(model_folder: Path, variant: str, seeds: Sequence[int]) -> list[Path]:

@@ -244,9 +244,7 @@ def test_missing_clean_copy_names_the_remedy(project: Path, capsys: pytest.Captu
 @pytest.mark.parametrize("kind", ["display_data", "execute_result"])
 def test_page_of_a_stage_needs_no_network_and_folds_code_away(kind: str) -> None:
     notebook = toy_notebook("report", {"n_examples": 3})
-    notebook.cells[-1].outputs = [
-        new_output(kind, data={"text/html": "<b>bold</b>", "text/plain": "plain"})
-    ]
+    notebook.cells[-1].outputs = [new_output(kind, data={"text/html": "<b>bold</b>", "text/plain": "plain"})]
     page = render(notebook, "collection decor", Path())
     assert network_loads(page) == []
     assert "http:" not in page

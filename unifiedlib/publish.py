@@ -12,11 +12,12 @@ import pandas as pd
 from unifiedlib import figures, paths
 from unifiedlib.contract import load_collection
 from unifiedlib.files import atomic_path, write_table
+from unifiedlib.params import COLLECTIONS
 from unifiedlib.results import own_rows, result_table, table_markdown
 from unifiedlib.retrieval import examples, load_variants
+from unifiedlib.show import result_folder
 from unifiedlib.variants import UNIFIED
 
-COLLECTIONS = ("decor", "photos")
 PUBLISHED = Path("docs/results")
 
 
@@ -53,10 +54,7 @@ def publish_overview() -> None:
 
 def publish(collection: str) -> None:
     """Copy one collection's results to docs/results and renew its part of the README."""
-    results, published = paths.resolve("results") / collection, paths.resolve(PUBLISHED)
-    if not (results / "scores.csv").is_file():
-        target = "repro" if collection == "decor" else collection
-        raise FileNotFoundError(f"there are no results of '{collection}' to publish: run `make {target}`")
+    results, published = result_folder(collection), paths.resolve(PUBLISHED)
     write_table(published / f"{collection}-scores.csv", pd.read_csv(results / "scores.csv"))
     with atomic_path(published / f"{collection}-claims.json") as aside:
         aside.write_bytes((results / "claims.json").read_bytes())
@@ -69,11 +67,12 @@ def publish(collection: str) -> None:
 
 
 def main() -> int:
-    """Publish every collection that has results; returns the exit status."""
+    """Publish the collections named on the command line, or all of them; returns the exit status."""
     try:
-        for collection in sys.argv[1:] or COLLECTIONS:
+        chosen = sys.argv[1:] or COLLECTIONS
+        for collection in chosen:
             publish(collection)
-        if "decor" in (sys.argv[1:] or COLLECTIONS):
+        if "decor" in chosen:
             publish_overview()
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)

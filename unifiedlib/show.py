@@ -6,6 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
@@ -14,13 +15,18 @@ from unifiedlib.params import COLLECTIONS
 from unifiedlib.results import own_rows, result_table, table_markdown
 
 
+def result_folder(collection: str) -> Path:
+    """Where a collection's results lie. Raises FileNotFoundError, naming the command to run, when there are none yet."""
+    results = paths.resolve("results") / collection
+    if not (results / "scores.csv").is_file():
+        target = "repro" if collection == "decor" else collection
+        raise FileNotFoundError(f"there are no results of '{collection}' yet: run `make {target}`")
+    return results
+
+
 def summary(collection: str) -> str:
     """Result table, claims and the report's address as text. Raises FileNotFoundError when there are no results yet."""
-    results = paths.resolve("results") / collection
-    if not (results / "scores.csv").exists():
-        raise FileNotFoundError(
-            f"there are no results of '{collection}' yet: run `make {'repro' if collection == 'decor' else collection}`"
-        )
+    results = result_folder(collection)
     table = table_markdown(own_rows(result_table(pd.read_csv(results / "scores.csv"))))
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
     lines = [

@@ -28,6 +28,7 @@ SETTINGS = TrainSettings(
     head_learning_rate=0.1,
     epochs=10,
     batch_size=4,
+    images_at_once=12,
     learning_rate=0.01,
     trunk_learning_rate=0.002,
     frozen_stages=0,

@@ -15,7 +15,7 @@ from unifiedlib import stages
 from unifiedlib.contract import Collection
 from unifiedlib.losses import NO_LABEL
 from unifiedlib.model import EmbeddingModel, load_model
-from unifiedlib.phases import TrainingError, cosine
+from unifiedlib.phases import TrainingError, add_gradients, cosine
 from unifiedlib.training import Training, freeze_stages
 from unifiedlib.training_data import iterations_per_epoch, training_data
 from unifiedlib.variants import seeds_of, tasks_of, variants_of
@@ -161,6 +161,30 @@ def test_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
     ):
         Training(small, "unified", 0, SETTINGS, tmp_path).run()
     assert (tmp_path / "unified" / "seed-0.safetensors").is_file()
+
+
+def test_pieces_of_a_batch_give_the_gradients_of_the_whole(small: Collection, tmp_path: Path) -> None:
+    data = training_data(small, "unified", 0.2, 0)
+    found = []
+    for images_at_once in (100, 5):
+        settings = replace(SETTINGS, images_at_once=images_at_once)
+        training = Training(small, "unified", 0, settings, tmp_path)
+        model = training.model(data.classes).train()
+        phase = training.phase_two(model, data)
+        items = phase.batch(0)
+        labels = torch.from_numpy(data.labels[items])
+        losses = add_gradients(model, phase, phase.inputs(items, 0), labels)
+        found.append((losses, [p.grad for p in model.parameters()]))
+    (whole, gradients), (pieces, added) = found
+    with torch.no_grad():
+        embeddings = model(phase.inputs(items, 0))
+        naive = {key: float(model.head(key)(embeddings, labels[:, i])) for i, key in enumerate(model.classes)}
+    assert whole == pytest.approx(naive, rel=1e-5)
+    assert pieces == pytest.approx(naive, rel=1e-5)
+    for one, other in zip(gradients, added, strict=True):
+        assert one is not None
+        assert other is not None
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 def test_imagenet_variant_trains_nothing_and_is_as_wide_as_its_trunk(

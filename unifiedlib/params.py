@@ -96,6 +96,7 @@ class Train(Section):
     head_learning_rate: Positive
     epochs: Annotated[int, Field(ge=0)]
     batch_size: Count
+    images_at_once: Count
     learning_rate: Positive
     trunk_learning_rate: NotNegative
     frozen_stages: Annotated[int, Field(ge=0)]

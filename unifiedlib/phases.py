@@ -59,7 +59,10 @@ class Phase:
     """One phase of training: which images make a batch, how they become embeddings, what is optimised.
 
     label: names the training in its progress.
-    embed: unit vectors [n x dim] of item numbers, for the batch of a step. embed_whole: the same without augmentation.
+    inputs: what the model gets of the items of a batch, first dimension n, for a step. embed: unit vectors [n x dim] of such
+    inputs. embed_whole: unit vectors of items, without augmentation.
+    images_at_once: the most images that go through the model, and back, together. A larger batch is taken in pieces whose
+    gradients add up to the same, in less memory: the model's BatchNorm is frozen, so no image sees the others of its batch.
     kept: what is left when the phase fails, for the message. checkpoint: called with steps done and history, or None.
     """
 
@@ -68,8 +71,10 @@ class Phase:
     steps: int
     optimizer: torch.optim.Optimizer
     samplers: dict[str, ClassBalancedSampler]
-    embed: Callable[[np.ndarray, int], Tensor]
+    inputs: Callable[[np.ndarray, int], Tensor]
+    embed: Callable[[Tensor], Tensor]
     embed_whole: Callable[[np.ndarray], Tensor]
+    images_at_once: int
     validate_every: int
     kept: str
     checkpoint: Callable[[int, History], None] | None = None
@@ -84,6 +89,28 @@ class Phase:
         for group in self.optimizer.param_groups:
             group["lr"] = group["top_rate"] * factor
         return float(self.optimizer.param_groups[0]["lr"])
+
+
+def add_gradients(model: EmbeddingModel, phase: Phase, inputs: Tensor, labels: Tensor) -> dict[str, float]:
+    """Add the batch's gradients to the parameters, piece by piece; returns each label set's loss over the whole batch.
+
+    inputs: first dimension n. labels: int64 [n x label sets]. A label set's loss is a mean over the images that carry its
+    label, so a piece counts by its share of them.
+    """
+    carried = (labels != NO_LABEL).sum(0).clamp(min=1)
+    losses = dict.fromkeys(model.classes, 0.0)
+    for start in range(0, len(inputs), phase.images_at_once):
+        piece = labels[start : start + phase.images_at_once]
+        embeddings = phase.embed(inputs[start : start + phase.images_at_once])
+        shares = (piece != NO_LABEL).sum(0) / carried
+        parts = {
+            key: model.head(key)(embeddings, piece[:, column]) * shares[column]
+            for column, key in enumerate(model.classes)
+        }
+        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
+        for key, part in parts.items():
+            losses[key] += part.item()
+    return losses
 
 
 def run_phase(
@@ -102,20 +129,14 @@ def run_phase(
         rate = phase.set_rates(step)
         items = phase.batch(step)
         labels = torch.from_numpy(data.labels[items])
-        embeddings = phase.embed(items, step)
-        losses = {
-            key: model.head(key)(embeddings, labels[:, column]) for column, key in enumerate(model.classes)
-        }
-        loss = torch.stack(list(losses.values())).sum()
-        if not torch.isfinite(loss):
-            where = f"phase {phase.number}, step {step}"
-            raise TrainingError(
-                f"the loss became {loss.item()} in {where}: lower its learning rate. {phase.kept}"
-            )
         phase.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        losses = add_gradients(model, phase, phase.inputs(items, step), labels)
+        loss = sum(losses.values())
+        if not math.isfinite(loss):
+            where = f"phase {phase.number}, step {step}"
+            raise TrainingError(f"the loss became {loss} in {where}: lower its learning rate. {phase.kept}")
         phase.optimizer.step()
-        seen.append({f"loss {key}": value.item() for key, value in losses.items()})
+        seen.append({f"loss {key}": value for key, value in losses.items()})
         done = step + 1
         if done % LOG_EVERY == 0 or done == phase.steps:
             row = {

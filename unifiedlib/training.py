@@ -32,6 +32,7 @@ LOWEST = {
     "head_batch_size": 1,
     "epochs": 0,
     "batch_size": 1,
+    "images_at_once": 1,
     "frozen_stages": 0,
     "checkpoint_every": 1,
 }
@@ -44,6 +45,7 @@ class TrainSettings:
     trunk, weights, dim, temperature: the model, see `ModelSettings`. crop, min_area, colour: views, see `AugmentationSettings`.
     head_steps, head_batch_size, head_learning_rate: the first phase; images per task in a batch.
     epochs, batch_size, learning_rate, trunk_learning_rate: the second phase; the trunk has a rate of its own.
+    images_at_once: images of a batch whose gradients the second phase computes together, see `Phase`.
     frozen_stages: how many of the trunk's first stages keep their ImageNet weights.
     images_per_class, catalog_share: see `ClassBalancedSampler`.
     optimizer: `adamw`, or `sgd` as in the paper; momentum: of SGD, or the first beta of AdamW; weight_decay: of either.
@@ -63,6 +65,7 @@ class TrainSettings:
     head_learning_rate: float
     epochs: int
     batch_size: int
+    images_at_once: int
     learning_rate: float
     trunk_learning_rate: float
     frozen_stages: int
@@ -176,21 +179,26 @@ class Training:
         items, pooled = self.features(model)
         features = torch.from_numpy(pooled)
 
-        def embed(wanted: np.ndarray, step: int = 0) -> Tensor:
-            return model.project(features[np.searchsorted(items, wanted)])
+        def inputs(wanted: np.ndarray, step: int = 0) -> Tensor:
+            return features[np.searchsorted(items, wanted)]
+
+        def embed_whole(wanted: np.ndarray) -> Tensor:
+            return model.project(inputs(wanted))
 
         optimizer = _optimizer(settings, [(_new_parameters(model), settings.head_learning_rate)])
         samplers = self._samplers(data, 1, settings.head_batch_size)
         return Phase(
-            self.label,
-            1,
-            settings.head_steps,
-            optimizer,
-            samplers,
-            embed,
-            embed,
-            settings.head_steps,
-            "Nothing was written.",
+            label=self.label,
+            number=1,
+            steps=settings.head_steps,
+            optimizer=optimizer,
+            samplers=samplers,
+            inputs=inputs,
+            embed=model.project,
+            embed_whole=embed_whole,
+            images_at_once=len(samplers) * settings.head_batch_size,
+            validate_every=settings.head_steps,
+            kept="Nothing was written.",
         )
 
     def phase_two(self, model: EmbeddingModel, data: TrainingData) -> Phase:
@@ -206,9 +214,9 @@ class Training:
         )
         path = self.checkpoint_file
 
-        def embed(items: np.ndarray, step: int) -> Tensor:
+        def inputs(items: np.ndarray, step: int) -> Tensor:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-            return cast(Tensor, model(random_views(to_images(pixels[items]), views, generator)))
+            return random_views(to_images(pixels[items]), views, generator)
 
         def embed_whole(items: np.ndarray) -> Tensor:
             return torch.cat(
@@ -220,9 +228,19 @@ class Training:
                 save_checkpoint(path, model, optimizer, done, history, self.key())
 
         samplers = self._samplers(data, 2, settings.batch_size)
-        kept = f"The last checkpoint, if any, is kept in {path}."
         return Phase(
-            self.label, 2, steps, optimizer, samplers, embed, embed_whole, per_epoch, kept, checkpoint
+            label=self.label,
+            number=2,
+            steps=steps,
+            optimizer=optimizer,
+            samplers=samplers,
+            inputs=inputs,
+            embed=model,
+            embed_whole=embed_whole,
+            images_at_once=settings.images_at_once,
+            validate_every=per_epoch,
+            kept=f"The last checkpoint, if any, is kept in {path}.",
+            checkpoint=checkpoint,
         )
 
     def run(self) -> tuple[EmbeddingModel, pd.DataFrame]:

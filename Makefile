@@ -15,8 +15,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export DVC_NO_ANALYTICS := 1
 # Threads that wait by spinning keep the cores from each other on a busy machine.
 export OMP_WAIT_POLICY := PASSIVE
-# Memory in huge pages, where the system offers them: a step of training touches a gigabyte anew.
-export GLIBC_TUNABLES := glibc.malloc.hugetlb=1
 
 define LOCK_HEADER
 # Every package of the environment, pinned; `make lock` makes this file from pyproject.toml, for Python 3.11.

@@ -181,6 +181,17 @@ def test_kernel_is_this_interpreter_in_the_root_with_fixed_hashes_and_threads(pr
     assert runner.main(["report", "--collection", "decor"]) == 0
 
 
+def test_what_a_cell_and_its_child_process_print_is_logged_once(project: Path) -> None:
+    child = "import subprocess, time\nprint('a cell')\nsubprocess.run(['echo', 'a child'])\ntime.sleep(1)"
+    write_notebook(project, "report", child, folder="build/notebooks")
+    # Under pytest's variable ipykernel leaves child processes alone.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    command = [sys.executable, "-m", "unifiedlib.runner", "report", "--collection", "decor"]
+    done = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=True)
+    lines = done.stdout.splitlines()
+    assert [lines.count(line) for line in ("a cell", "a child")] == [1, 1]
+
+
 def test_failure_keeps_the_notebook_and_removes_what_was_half_written(
     project: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

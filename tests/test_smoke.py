@@ -12,7 +12,6 @@ from PIL import Image
 
 from unifiedlib import paths, refresh, smoke, stages
 from unifiedlib.params import COLLECTIONS, Value
-from unifiedlib.threads import use_threads
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 VARIANTS = ["imagenet", "unified"]
@@ -183,8 +182,3 @@ def test_output_that_differs_between_machines_is_refused(output: dict[str, str],
     cell.outputs = [output]
     with pytest.raises(ValueError, match=f"toy, cell 0 {fault}"):
         refresh.normalise(new_notebook(cells=[cell]), "toy")
-
-
-def test_no_thread_at_all_is_refused() -> None:
-    with pytest.raises(ValueError, match="threads is 0"):
-        use_threads(0)

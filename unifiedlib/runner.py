@@ -14,6 +14,7 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -90,16 +91,8 @@ class Stage:
 
 
 def kernel_environment(threads: int) -> dict[str, str]:
-    """Environment variables of a stage's kernel: fixed hashing and thread counts, progress as lines of a log.
-
-    Threads wait without spinning, and memory comes in huge pages where the system has them (training took a fifth less time).
-    """
-    fixed = {
-        "PYTHONHASHSEED": "0",
-        "OMP_WAIT_POLICY": "PASSIVE",
-        "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1",
-        LOG_VARIABLE: "1",
-    }
+    """Environment variables of a stage's kernel: fixed hashing and thread counts, progress as lines of a log."""
+    fixed = {"PYTHONHASHSEED": "0", "OMP_WAIT_POLICY": "PASSIVE", LOG_VARIABLE: "1"}
     return fixed | {paths.ROOT_VARIABLE: str(paths.root())} | dict.fromkeys(THREAD_VARIABLES, str(threads))
 
 
@@ -126,8 +119,11 @@ class OwnKernel(AsyncKernelManager):
         )
 
     async def start_kernel(self, **options: object) -> None:  # type: ignore[override]
-        """Start the kernel and note its process group, for `stop_kernels`."""
-        await super().start_kernel(**options)
+        """Start the kernel and note its process group, for `stop_kernels`.
+
+        Its own stdout is dropped: ipykernel writes there once more what its child processes print, after sending it here.
+        """
+        await super().start_kernel(**options, stdout=subprocess.DEVNULL)
         if isinstance(self.provisioner, LocalProvisioner) and self.provisioner.pid is not None:
             self.running.add(self.provisioner.pid)
 

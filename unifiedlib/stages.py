@@ -17,7 +17,7 @@ from unifiedlib.embedding import write_embeddings
 from unifiedlib.model import load_model
 from unifiedlib.parallel import in_processes
 from unifiedlib.photos import PhotoSettings
-from unifiedlib.threads import use_threads
+from unifiedlib.threads import return_freed_memory, use_threads
 from unifiedlib.training import Training, TrainSettings
 from unifiedlib.variants import seeds_of
 
@@ -84,6 +84,7 @@ def train(
     workers = min(threads, len(trainings))
     if workers > 1:
         trainings[0].features(trainings[0].model({}))
+        return_freed_memory()
         calls = [
             (
                 collection.folder,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 import faiss
 import torch
@@ -22,14 +23,25 @@ def use_threads(count: int) -> None:
     keep_freed_memory()
 
 
+def _c_function(name: str) -> Callable[..., int] | None:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+
+
 def keep_freed_memory() -> bool:
     """Let this process reuse the memory that it frees, up to 512 MiB, instead of handing it back; True where that is possible.
 
     By default glibc returns every large block to the system at once, and a step of training frees and asks again for all of
-    its activations: two fifths of the step were the system clearing pages (`benchmarks/memory.py`). Other systems' C
+    its activations: two fifths of the step were the system clearing pages (`benchmarks/allocator.py`). Other systems' C
     libraries have no such setting; there nothing changes.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    mallopt = _c_function("mallopt")
     if mallopt is None:
         return False
     return bool(mallopt(MMAP_THRESHOLD, 1024 * MIB)) and bool(mallopt(TRIM_THRESHOLD, 512 * MIB))
+
+
+def return_freed_memory() -> None:
+    """Hand back to the system what this process keeps: for one that will now wait while others work."""
+    trim = _c_function("malloc_trim")
+    if trim is not None:
+        trim(0)

@@ -1,4 +1,5 @@
 # make repro    the embedded collection, from drawing to report      make photos   the same on real photographs
+# make own      the same on your own pictures (docs/your-own-pictures.md)
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make publish  docs/results and README from the last runs
 # make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
@@ -6,7 +7,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: publish repro photos lab test lint lock trim clean venv
+.PHONY: publish repro photos own lab test lint lock trim clean venv
 
 PHOTOS ?=
 UV := uv==0.13.9
@@ -33,6 +34,11 @@ photos: venv
 	python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)")
 	dvc repro report@photos
 	python -m unifiedlib.show photos
+
+own: venv
+	python -m unifiedlib.sources own
+	dvc repro report@own
+	python -m unifiedlib.show own
 
 lab: venv
 	jupyter lab notebooks
@@ -74,4 +80,4 @@ trim: venv
 	dvc gc --workspace --force
 
 clean:
-	rm -rf build executed results embeddings models .checkpoints data/decor data/photos .dvc/cache .dvc/tmp
+	rm -rf build executed results embeddings models .checkpoints data/decor data/photos data/own .dvc/cache .dvc/tmp

@@ -14,7 +14,7 @@ import pytest
 from nbformat import NotebookNode
 
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import load_params, stage_parameters
+from unifiedlib.params import COLLECTIONS, load_params, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -73,7 +73,7 @@ def test_parameters_are_typed_commented_literals_in_scratch_folders(path: Path) 
     assert all("  # " in line for line in written), "comment each parameter"
 
 
-@pytest.mark.parametrize("collection", ["decor", "photos"])
+@pytest.mark.parametrize("collection", COLLECTIONS)
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_notebook_takes_what_params_yaml_gives_it(stage: str, collection: str) -> None:
     params = load_params(REPOSITORY / "params.yaml")

@@ -1,4 +1,5 @@
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from ruamel.yaml import YAML
 from tiny_project import REPOSITORY, add_pipeline, make_project
 
 from unifiedlib.params import COLLECTIONS, load_params
-from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, provide
+from unifiedlib.paths import ROOT_VARIABLE
+from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note_own, provide
 
 DVC = [sys.executable, "-m", "dvc"]
 PIPELINE = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")
@@ -28,7 +30,7 @@ INDIFFERENT = (
 SHOWING = ("unifiedlib.palette", "unifiedlib.figures", "unifiedlib.story", "unifiedlib.retrieval")
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
 FRONT = "unifiedlib.stages"
-MADE_BY_ONE_COLLECTION = ("unifiedlib.decor", "unifiedlib.photos")
+MADE_BY_ONE_COLLECTION = ("unifiedlib.decor", "unifiedlib.photos", "unifiedlib.loaders")
 STAGES = {
     "assemble": "01_assemble",
     "train": "02_train",
@@ -38,7 +40,7 @@ STAGES = {
 
 
 def dependencies(stage: str) -> list[str]:
-    about = PIPELINE["stages"][stage]
+    about = PIPELINE["stages"].get(stage) or PIPELINE["stages"][f"{stage}-decor"]
     return list(about.get("do", about)["deps"])
 
 
@@ -131,7 +133,9 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
     once = [
         f"{stage}@{name}" for stage in ("assemble", "binarize", "evaluate", "report") for name in COLLECTIONS
     ]
-    trained = [f"train@{name}-{variant}" for name in COLLECTIONS for variant in variants]
+    trained = [
+        f"train-{name}@{name}-{variant}" for name in COLLECTIONS for variant in getattr(variants, name)
+    ]
     assert sorted(listed.stdout.split()) == sorted(["clean", *once, *trained])
 
 
@@ -188,7 +192,7 @@ def test_pipeline_runs_once_and_then_only_what_a_change_concerns(tmp_path: Path)
     make_project(tmp_path)
     add_pipeline(tmp_path)
     subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
-    trained = ["train@decor-unified"]
+    trained = ["train-decor@decor-unified"]
     assert ran(dvc(tmp_path, "repro", "binarize@decor")) == [
         "clean",
         "assemble@decor",
@@ -302,3 +306,22 @@ def test_no_network_is_one_sentence_and_leaves_nothing(tmp_path: Path) -> None:
     ):
         clone(source, tmp_path / "clone")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_own_pictures_are_listed_where_they_are_and_a_changed_table_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
+    table = toy_copy(tmp_path / "mine") / "toys/list.csv"
+    first = note_own(table).read_text()
+    assert note_own(table).read_text() == first
+    table.write_text("image\nb.jpg\n")  # as long as before
+    assert note_own(table).read_text() != first
+    assert json.loads(note_own(tmp_path / "mine").read_text())["pictures"]["files"] == 2
+
+
+def test_own_pictures_that_are_nowhere_name_the_parameter(tmp_path: Path) -> None:
+    with pytest.raises(
+        SourceError, match=r"mine is missing: write in params\.yaml, at assemble\.own\.source"
+    ):
+        note_own(tmp_path / "mine")

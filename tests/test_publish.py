@@ -4,11 +4,11 @@ import pandas as pd
 import pytest
 
 from unifiedlib import paths
-from unifiedlib.publish import COLLECTIONS, PUBLISHED, published_markdown, with_section
+from unifiedlib.publish import PUBLISHED, SHOWN, published_markdown, with_section
 from unifiedlib.results import own_rows
 
 
-@pytest.mark.parametrize("collection", COLLECTIONS)
+@pytest.mark.parametrize("collection", SHOWN)
 def test_readme_shows_the_published_results(collection: str) -> None:
     readme = paths.resolve("README.md").read_text(encoding="utf-8")
     content = published_markdown(paths.resolve(PUBLISHED), collection)

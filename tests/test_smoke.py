@@ -98,7 +98,7 @@ def test_outside_the_smoke_folder_nothing_is_made_and_the_stage_is_named(
 def test_missing_model_names_its_own_stage(made: list[str], project: Path) -> None:
     (project / "data/photos").mkdir(parents=True)
     (project / "data/photos/collection.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(FileNotFoundError, match="run `dvc repro train@photos-unified`"):
+    with pytest.raises(FileNotFoundError, match="run `dvc repro train-photos@photos-unified`"):
         smoke.prepare("photos", ["unified"], [3], data_folder="data/photos", model_folder="models/photos")
 
 

@@ -57,7 +57,8 @@ def number_of(stage: str) -> int:
 def values_of(root: Path, stage: str, collection: str = "decor") -> dict[str, Value]:
     """What a stage's notebook gets, by the params.yaml of `root`."""
     params = load_params(root / "params.yaml")
-    return stage_parameters(params, stage, collection, params.variants[0] if stage == "train" else None)
+    variant = getattr(params.variants, collection)[0] if stage == "train" else None
+    return stage_parameters(params, stage, collection, variant)
 
 
 def write_notebook(
@@ -73,7 +74,7 @@ def write_notebook(
 def make_project(root: Path) -> Path:
     """A repository in miniature: the real params.yaml with one variant, and a toy notebook per stage."""
     params = YAML(typ="safe", pure=True).load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    params["variants"] = ["unified"]
+    params["variants"] = {collection: ["unified"] for collection in params["variants"]}
     with (root / "params.yaml").open("w", encoding="utf-8") as stream:
         YAML(pure=True).dump(params, stream)
     for stage in STAGE_FOLDERS:

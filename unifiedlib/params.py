@@ -42,7 +42,7 @@ NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
-Variant = Literal["imagenet", "flashlight", "lens", "shop_the_look", "unified"]
+Variant = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Variants = Annotated[list[Variant], Field(min_length=1), AfterValidator(_distinct)]
 
 
@@ -79,6 +79,19 @@ class AssemblePhotos(Section):
     garment_split: Literal["person", "random"]
     garment_test_share: Annotated[float, Field(gt=0, lt=1)]
     seed: Seed
+
+
+class AssembleOwn(Section):
+    """`assemble.own`: your own pictures (`unifiedlib.loaders.own.OwnSettings`)."""
+
+    size: Annotated[int, Field(ge=16)]
+    source: str
+    k: Count
+    split: Literal["label", "group"]
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+    seed: Seed
+    label_set: str
+    leave_out_group: bool
 
 
 class Train(Section):
@@ -139,6 +152,7 @@ class PerCollection(Section, Generic[AnySection]):
 
     decor: AnySection
     photos: AnySection
+    own: AnySection
 
 
 class Assemble(Section):
@@ -146,13 +160,14 @@ class Assemble(Section):
 
     decor: AssembleDecor
     photos: AssemblePhotos
+    own: AssembleOwn
 
 
 class Params(Section):
     """The whole of params.yaml."""
 
     threads: Count
-    variants: Variants
+    variants: PerCollection[Variants]
     seeds: PerCollection[Seeds]
     assemble: Assemble
     train: PerCollection[Train]
@@ -293,15 +308,16 @@ def stage_parameters(
         rule = "needs --variant" if variant is None else "takes no --variant"
         raise ParameterError(f"stage {stage} {rule}")
     values: dict[str, Value] = dict(getattr(getattr(params, stage), collection))
+    chosen: list[str] = getattr(params.variants, collection)
     if stage == "assemble":
         settings = {name: values.pop(name) for name in list(values) if name not in COMMON_ASSEMBLE}
         values["settings"] = cast(dict[str, bool | int | float | str], settings)
     else:
         values["seeds"] = list(getattr(params.seeds, collection))
     if variant is not None:
-        _require(variant, "variant", tuple(params.variants))
+        _require(variant, "variant", tuple(chosen))
         values["variant"] = variant
     elif stage != "assemble":
-        values["variants"] = cast(list[str], list(params.variants))
+        values["variants"] = list(chosen)
     values |= {"collection": collection, "threads": params.threads}
     return values | {name: FOLDERS[name].format(collection=collection) for name in STAGE_FOLDERS[stage]}

@@ -72,7 +72,10 @@ class Stage:
     variant: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.name}@{self.collection}" + (f"-{self.variant}" if self.variant else "")
+        """As DVC names it."""
+        if self.variant is None:
+            return f"{self.name}@{self.collection}"
+        return f"{self.name}-{self.collection}@{self.collection}-{self.variant}"
 
     @property
     def notebook(self) -> str:

@@ -77,7 +77,7 @@ def _inputs(
         for seed in seeds_of(variant, list(seeds)):
             if "model_folder" in folders:
                 folder = stages.seed_folder(paths.resolve(folders["model_folder"]), variant, seed)
-                yield Missing(folder / "model.json", f"train@{collection}-{variant}")
+                yield Missing(folder / "model.json", f"train-{collection}@{collection}-{variant}")
             if "embedding_folder" in folders:
                 folder = stages.seed_folder(paths.resolve(folders["embedding_folder"]), variant, seed)
                 yield Missing(folder / "codes.npy", f"binarize@{collection}")

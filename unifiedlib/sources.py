@@ -1,10 +1,11 @@
-"""The photographs' sources: put them at `data/sources/<collection>`, and list what is there for the pipeline to depend on.
+"""The pictures' sources: put them in place, and list what is there for the pipeline to depend on.
 
     python -m unifiedlib.sources photos                   # git, at pinned commits, unless they are there
     python -m unifiedlib.sources photos --local FOLDER    # a copy that you have
+    python -m unifiedlib.sources own                      # your own pictures stay where params.yaml says they are
 
-`data/sources/photos` is a link to the copy or to the clones; `data/sources/photos.json` says how many files of which
-total size lie there and hashes their listing, so that DVC notices another source without reading each picture.
+`data/sources/photos` is a link to the copy or to the clones; `data/sources/<collection>.json` says how many files of which
+total size there are and hashes their listing, so that DVC notices another source without reading each picture.
 """
 
 from __future__ import annotations
@@ -19,12 +20,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from unifiedlib import paths
-from unifiedlib.files import atomic_folder, write_json
+from unifiedlib.files import atomic_folder, sha256, write_json
+from unifiedlib.params import load_params
 from unifiedlib.photos import SOURCES as PHOTO_SOURCES
 from unifiedlib.photos import Source
 
 SOURCES_FOLDER = Path("data/sources")
 SOURCES = {"photos": PHOTO_SOURCES}
+OWN = "own"
 
 
 class SourceError(RuntimeError):
@@ -93,18 +96,39 @@ def _files(folder: Path) -> Iterator[tuple[str, int]]:
             yield path.relative_to(folder).as_posix(), path.stat().st_size
 
 
+def _listing(folder: Path) -> dict[str, int | str]:
+    files = list(_files(folder))
+    text = "".join(f"{name}\t{size}\n" for name, size in files)
+    return {
+        "files": len(files),
+        "bytes": sum(size for _, size in files),
+        "listing": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
 def listing(folder: Path, sources: Sequence[Source]) -> dict[str, dict[str, int | str]]:
     """Per source its number of files, their bytes, and the SHA-256 of all their names and sizes."""
-    table: dict[str, dict[str, int | str]] = {}
-    for source in sources:
-        files = list(_files(folder / source.folder))
-        text = "".join(f"{name}\t{size}\n" for name, size in files)
-        table[source.folder] = {
-            "files": len(files),
-            "bytes": sum(size for _, size in files),
-            "listing": hashlib.sha256(text.encode()).hexdigest(),
-        }
-    return table
+    return {source.folder: _listing(folder / source.folder) for source in sources}
+
+
+def note_own(source: Path) -> Path:
+    """List your own pictures: all files below a folder, or below a table's folder, and the table's SHA-256.
+
+    Returns the path of the list, `data/sources/own.json`. Raises SourceError when there is nothing at `source`.
+    """
+    if not source.exists():
+        raise SourceError(
+            f"{source} is missing: write in params.yaml, at assemble.own.source, where your folder or table is "
+            "(docs/your-own-pictures.md)"
+        )
+    about: dict[str, object] = {"source": str(source)}
+    if source.is_file():
+        about |= {"table": sha256(source), "pictures": _listing(source.parent)}
+    else:
+        about |= {"pictures": _listing(source)}
+    target = paths.resolve(SOURCES_FOLDER / f"{OWN}.json")
+    write_json(target, about)
+    return target
 
 
 def _link(link: Path, target: Path) -> None:
@@ -145,14 +169,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m unifiedlib.sources", description="Put a collection's sources in place."
     )
-    parser.add_argument("collection", choices=tuple(SOURCES))
+    parser.add_argument("collection", choices=(*SOURCES, OWN))
     parser.add_argument(
         "--local", type=Path, metavar="FOLDER", help="use this copy instead of fetching the public sources"
     )
     arguments = parser.parse_args(argv)
+    if arguments.collection == OWN and arguments.local is not None:
+        parser.error("own takes no --local: write assemble.own.source in params.yaml")
     try:
+        if arguments.collection == OWN:
+            params = load_params(paths.resolve("params.yaml"))
+            source = paths.resolve(params.assemble.own.source)
+            print(f"own: {source}, listed in {paths.relative(note_own(source))}")
+            return 0
         folder = provide(arguments.collection, arguments.local)
-    except (SourceError, OSError) as error:
+    except (SourceError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1
     print(f"{arguments.collection}: {paths.relative(folder)} -> {folder.resolve()}")

@@ -10,10 +10,12 @@ import pandas as pd
 import torch
 
 from unifiedlib import paths
-from unifiedlib.assembly import assemble_decor, assemble_photos
+from unifiedlib.assembly import assemble_decor, assemble_photos, assemble_pictures
 from unifiedlib.contract import Collection, load_collection
 from unifiedlib.decor import DecorSettings
 from unifiedlib.embedding import write_embeddings
+from unifiedlib.loaders.own import OwnSettings, own_tables
+from unifiedlib.loaders.tables import PictureTables
 from unifiedlib.model import load_model
 from unifiedlib.parallel import in_processes
 from unifiedlib.photos import PhotoSettings
@@ -27,19 +29,38 @@ def seed_folder(folder: Path, variant: str, seed: int) -> Path:
     return folder / variant / f"seed-{seed}"
 
 
-def assemble(name: str, folder: Path, size: int, settings: Mapping[str, Any]) -> Collection:
-    """Assemble the collection `decor` or `photos` into `folder`, pictures `size` pixels square.
+def _assemble_tables(
+    folder: Path, name: str, tables: PictureTables, size: int, settings: Mapping[str, Any]
+) -> Collection:
+    about = {**settings, "size": size}
+    return assemble_pictures(
+        folder,
+        name,
+        tables.source,
+        tables.items,
+        tables.labels,
+        tables.tasks,
+        size,
+        tables.sources,
+        about,
+    )
 
-    settings: the fields of `DecorSettings` or of `PhotoSettings`, whose `source` is relative to the repository's root.
+
+def assemble(name: str, folder: Path, size: int, settings: Mapping[str, Any]) -> Collection:
+    """Assemble a collection into `folder`, pictures `size` pixels square.
+
+    name: `decor`, `photos` or `own`. settings: the fields of `DecorSettings`, `PhotoSettings` or `OwnSettings`; a `source` is
+    relative to the repository's root.
     """
+    if name == "decor":
+        return assemble_decor(folder, DecorSettings(**settings), size)
+    placed = {**settings, "source": paths.resolve(settings.get("source", ""))}
     match name:
-        case "decor":
-            return assemble_decor(folder, DecorSettings(**settings), size)
         case "photos":
-            return assemble_photos(
-                folder, PhotoSettings(**{**settings, "source": paths.resolve(settings["source"])}), size
-            )
-    raise ValueError(f"there is no collection '{name}' to assemble; choose decor or photos")
+            return assemble_photos(folder, PhotoSettings(**placed), size)
+        case "own":
+            return _assemble_tables(folder, name, own_tables(OwnSettings(**placed)), size, settings)
+    raise ValueError(f"there is no collection '{name}' to assemble; choose decor, photos or own")
 
 
 def _train_and_save(training: Training, model_folder: Path) -> pd.DataFrame:

@@ -8,9 +8,9 @@ from unifiedlib.figures.codes import (
     size_table,
     value_distribution,
 )
-from unifiedlib.figures.pictures import contact_sheet, label_frequency, label_table
+from unifiedlib.figures.pictures import contact_sheet, contact_sheets, label_frequency, label_table
 from unifiedlib.figures.projection import projection_figure, projection_table
-from unifiedlib.figures.retrieval import example_grid, overview_grid, result_grid
+from unifiedlib.figures.retrieval import example_grid, example_grids, overview_grid, result_grid
 from unifiedlib.figures.scores import float_against_binary, merged_against_own, score_heatmap
 from unifiedlib.figures.tables import claim_table, plain_table, score_table
 from unifiedlib.figures.training import accuracy_curves, long_history, loss_curves, rate_curve
@@ -21,8 +21,10 @@ __all__ = [
     "bit_balance_curves",
     "claim_table",
     "contact_sheet",
+    "contact_sheets",
     "cosine_against_hamming",
     "example_grid",
+    "example_grids",
     "float_against_binary",
     "label_frequency",
     "label_table",

@@ -76,6 +76,11 @@ def contact_sheet(collection: Collection, task: str, count: int = 10, seed: int 
     return sheet([*train, *test], f"{task}: down a column, pictures that carry one {label_set}")
 
 
+def contact_sheets(collection: Collection, count: int = 10, seed: int = 0) -> list[Figure]:
+    """`contact_sheet` of each task."""
+    return [contact_sheet(collection, task, count, seed) for task in collection.tasks]
+
+
 def label_table(collection: Collection) -> pd.DataFrame:
     """How many training items each label has: columns task, label_set, label, n, most frequent first."""
     rows = collection.labels[collection.labels["role"] == "train"]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from unifiedlib.contract import Collection
+from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.figures.tiles import Row, Tile, as_caption, sheet
 from unifiedlib.palette import QUERY, RIGHT, RIGHT_SIGN, SOFT, WRONG, WRONG_SIGN
-from unifiedlib.retrieval import Example, Found
+from unifiedlib.retrieval import Example, Found, examples
 
 
 def _distance(found: Found, place: int) -> str:
@@ -56,11 +58,28 @@ def example_grid(collection: Collection, chosen: list[Example], task: str) -> Fi
     return sheet(rows, title, margin=0.75)
 
 
+def example_grids(
+    collection: Collection,
+    stored: StoredEmbeddings,
+    per_query: pd.DataFrame,
+    variant: str,
+    count: int,
+    k: int = 10,
+) -> list[Figure]:
+    """`example_grid` of each task: `count` queries of a variant with their first `k` results, fewer in a smaller gallery."""
+    grids = []
+    for task in collection.tasks:
+        shown = min(k, len(collection.gallery(task)) - 1)
+        chosen = examples(collection, stored, per_query, task, variant, count, shown)
+        grids.append(example_grid(collection, chosen, task))
+    return grids
+
+
 def overview_grid(collection: Collection, chosen: dict[str, list[Example]]) -> Figure:
     """A picture for the README: some queries of each task, each with the results of the float embedding in a row."""
     rows: list[Row] = []
-    for task, examples in chosen.items():
-        for place, one in enumerate(examples):
+    for task, queries in chosen.items():
+        for place, one in enumerate(queries):
             query = Tile(collection.pixels[one.item], "", QUERY)
             title = task if place == 0 else ""
             rows.append(

@@ -24,10 +24,8 @@ def _listed(folder: Path, source: Path) -> tuple[list[str], list[str]]:
     with os.scandir(folder) as entries:
         visible = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
     for name, _ in visible:
-        if not name.isprintable():
-            raise ValueError(
-                f"{source}: {name!r} in {folder} is no readable UTF-8 name: rename it to letters that can be printed"
-            )
+        if any("\ud800" <= letter <= "\udfff" for letter in name):
+            raise ValueError(f"{source}: the name {name!a} in {folder} is not UTF-8: rename it")
     return sorted(name for name, is_dir in visible if is_dir), sorted(
         name for name, is_dir in visible if not is_dir
     )

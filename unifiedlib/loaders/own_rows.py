@@ -76,7 +76,7 @@ def checked(rows: OwnRows) -> OwnRows:
             )
     _check_boxes(rows)
     frame = frame.assign(image=_clean_paths(rows))
-    whole = (frame[list(BOX)] == (0.0, 0.0, 1.0, 1.0)).all(axis=1)
+    whole = (frame[list(BOX)].to_numpy() == (0.0, 0.0, 1.0, 1.0)).all(axis=1)
     frame.loc[whole, list(BOX)] = np.nan
     return replace(rows, frame=frame.assign(group=frame["group"].mask(frame["group"] == "", frame["image"])))
 

@@ -40,6 +40,7 @@ Seed = Annotated[int, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
 NotNegative = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Factor = Annotated[float, Field(ge=0, le=2)]
 BelowOne = Annotated[float, Field(ge=0, lt=1)]
 Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
 Variant = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -67,8 +68,21 @@ class AssembleDecor(Section):
     look_overlap: Share
     line_share: Share
     pin_strength: Share
+    pin_props: Factor
+    pin_grading: Factor
+    pin_text: Factor
+    pin_collage: Factor
     camera_strength: Share
+    camera_clutter: Factor
+    camera_tilt: Factor
+    camera_occlusion: Factor
+    camera_light: Factor
+    camera_blur: Factor
+    camera_noise: Factor
+    camera_compression: Factor
     scene_strength: Share
+    scene_overlap: Factor
+    scene_light: Factor
 
 
 class AssemblePhotos(Section):

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from unifiedlib.decor.geometry import View
+from unifiedlib.decor.nuisances import CameraNuisances
 from unifiedlib.decor.palette import mix
 from unifiedlib.decor.picture import canvas, fitted_sprite, grade, paste, shrink, stand, wall_and_floor
 from unifiedlib.decor.pin import any_colour, any_floor
@@ -20,29 +21,61 @@ _SHARP = 1.5
 
 
 def draw_camera(
-    product: Product, clutter: Sequence[Product], rng: np.random.Generator, size: int, strength: float
+    product: Product,
+    clutter: Sequence[Product],
+    rng: np.random.Generator,
+    size: int,
+    nuisances: CameraNuisances,
 ) -> Picture:
-    """The photo [size x size x 3] of a product among clutter; `strength` 0..1 is how bad it is."""
+    """The photo [size x size x 3] of a product among clutter.
+
+    Each nuisance has a generator of its own: turning one up or down leaves the others as they are.
+    """
+    placing, tilting, hiding, lighting, blurring, sensing = rng.spawn(6)
     whole = int(size * _SHARP)
-    picture = _place(product, clutter, rng, whole, strength)
-    picture = _tilt(picture, rng, strength)
-    if rng.random() < 0.6 * strength:
-        _obstruct(picture, rng, strength)
-    picture = _light(picture, rng, strength)
-    picture = _blur(picture, rng, strength)
-    return _sensor(shrink(picture, size), rng, strength)
+    picture = _place(product, clutter, placing, whole, nuisances)
+    picture = _tilt(picture, tilting, nuisances.tilt)
+    if hiding.random() < 0.6 * nuisances.occlusion:
+        _obstruct(picture, hiding, nuisances.occlusion)
+    picture = _light(picture, lighting, nuisances.light)
+    picture = _blur(picture, blurring, nuisances.blur)
+    return _sensor(shrink(picture, size), sensing, nuisances)
 
 
 def _place(
-    product: Product, clutter: Sequence[Product], rng: np.random.Generator, whole: int, strength: float
+    product: Product,
+    clutter: Sequence[Product],
+    rng: np.random.Generator,
+    whole: int,
+    nuisances: CameraNuisances,
 ) -> Picture:
+    furnishing, cluttering, framing = rng.spawn(3)
     picture = canvas(whole, (255, 255, 255))
     stands = product.category.stands
-    horizon = float(rng.uniform(0.4, 0.7)) if stands in ("floor", "table") else float(rng.uniform(0.8, 1.05))
-    horizon = float(rng.uniform(0.0, 0.2)) if stands == "ground" else horizon
-    kind = str(rng.choice(["plaster", "brick", "boards", "plain"]))
-    wall_and_floor(picture, any_colour(rng), mix(any_floor(rng), (120, 110, 100), 0.3), horizon, kind, rng)
-    _objects(picture, rng, horizon, int(7 * strength))
+    high = (0.0, 0.2) if stands == "ground" else (0.4, 0.7) if stands in ("floor", "table") else (0.8, 1.05)
+    horizon = float(furnishing.uniform(*high))
+    kind = str(furnishing.choice(["plaster", "brick", "boards", "plain"]))
+    floor = mix(any_floor(furnishing), (120, 110, 100), 0.3)
+    wall_and_floor(picture, any_colour(furnishing), floor, horizon, kind, furnishing)
+    _objects(picture, cluttering, horizon, int(7 * nuisances.clutter))
+    _products(picture, clutter, cluttering, horizon, nuisances.clutter)
+    picture = np.asarray(cv2.blur(picture, (3, 3)), np.uint8)
+    astray = nuisances.framing
+    room = whole * framing.uniform(0.7 - 0.16 * astray, 0.88)
+    view = View(float(framing.uniform(-0.62, 0.62)), float(framing.uniform(0.06, 0.46)))
+    sprite = fitted_sprite(product, view, room, room)
+    height, width = sprite.pixels.shape[:2]
+    x = (whole - width) / 2 + framing.normal(0, 0.08) * astray * whole
+    y = (whole - height) / 2 + (0.04 + framing.normal(0, 0.07) * astray) * whole
+    stand(picture, product, sprite, x, y, float(framing.uniform(0.35, 0.6)))
+    return picture
+
+
+def _products(
+    picture: Picture, clutter: Sequence[Product], rng: np.random.Generator, horizon: float, strength: float
+) -> None:
+    """Other products at the sides."""
+    whole = picture.shape[0]
     for prop in clutter:
         if rng.random() > strength:
             continue
@@ -50,23 +83,8 @@ def _place(
         sprite = fitted_sprite(prop, View(float(rng.uniform(-0.6, 0.6)), 0.25), reach, reach)
         x = rng.choice([rng.uniform(-0.2, 0.05), rng.uniform(0.65, 0.95)]) * whole
         y = (horizon + rng.uniform(-0.05, 0.1)) * whole - sprite.pixels.shape[0]
-        stand(
-            picture,
-            prop,
-            sprite,
-            x,
-            y if prop.category.stands != "wall" else rng.uniform(0, 0.2) * whole,
-            0.4,
-        )
-    picture = np.asarray(cv2.blur(picture, (3, 3)), np.uint8)
-    room = whole * rng.uniform(0.7 - 0.16 * strength, 0.88)
-    view = View(float(rng.uniform(-0.62, 0.62)), float(rng.uniform(0.06, 0.46)))
-    sprite = fitted_sprite(product, view, room, room)
-    height, width = sprite.pixels.shape[:2]
-    x = (whole - width) / 2 + rng.normal(0, 0.08) * strength * whole
-    y = (whole - height) / 2 + (0.04 + rng.normal(0, 0.07) * strength) * whole
-    stand(picture, product, sprite, x, y, float(rng.uniform(0.35, 0.6)))
-    return picture
+        y = rng.uniform(0, 0.2) * whole if prop.category.stands == "wall" else y
+        stand(picture, prop, sprite, x, y, 0.4)
 
 
 def _objects(picture: Picture, rng: np.random.Generator, horizon: float, count: int) -> None:
@@ -168,15 +186,16 @@ def _blur(picture: Picture, rng: np.random.Generator, strength: float) -> Pictur
     return np.asarray(cv2.GaussianBlur(picture, (0, 0), spread), np.uint8)
 
 
-def _sensor(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
+def _sensor(picture: Picture, rng: np.random.Generator, nuisances: CameraNuisances) -> Picture:
     """Sensor noise, then JPEG."""
+    strength = nuisances.noise
     noise = rng.normal(0, rng.uniform(2, 16) * strength, (*picture.shape[:2], 1)).astype(np.float32)
     tint = rng.normal(0, 4 * strength, (picture.shape[0] // 2 + 1, picture.shape[1] // 2 + 1, 3)).astype(
         np.float32
     )
     coarse = cv2.resize(tint, picture.shape[1::-1], interpolation=cv2.INTER_LINEAR)
     noisy = np.clip(picture + noise + coarse, 0, 255).astype(np.uint8)
-    quality = int(np.clip(95 - rng.uniform(20, 95) * strength, 12, 95))
+    quality = int(np.clip(95 - rng.uniform(20, 95) * nuisances.compression, 12, 95))
     _, stream = cv2.imencode(".jpg", noisy[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
     decoded = np.asarray(cv2.imdecode(stream, cv2.IMREAD_COLOR), np.uint8)
     return np.ascontiguousarray(decoded[..., ::-1])

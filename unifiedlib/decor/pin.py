@@ -9,6 +9,7 @@ import numpy as np
 
 from unifiedlib.decor.finish import some_look
 from unifiedlib.decor.geometry import View
+from unifiedlib.decor.nuisances import PinNuisances
 from unifiedlib.decor.palette import LOOKS, Colour, jitter, mix, triple, wood
 from unifiedlib.decor.picture import (
     SUPERSAMPLE,
@@ -56,18 +57,27 @@ def any_floor(rng: np.random.Generator, look: str | None = None) -> Colour:
 
 
 def draw_pin(
-    product: Product, props: Sequence[Product], rng: np.random.Generator, size: int, strength: float
+    product: Product,
+    props: Sequence[Product],
+    rng: np.random.Generator,
+    size: int,
+    nuisances: PinNuisances,
 ) -> Picture:
-    """The pin [size x size x 3] of a product; `props` stand around, `strength` 0..1 is how styled it is."""
+    """The pin [size x size x 3] of a product; `props` stand around.
+
+    Each nuisance has a generator of its own: turning one up or down leaves the others as they are.
+    """
+    choosing, drawing, grading, writing = rng.spawn(4)
     whole = size * SUPERSAMPLE
-    kind = rng.random()
-    if kind < 0.2 * strength:
-        picture = _collage(product, rng, whole)
+    kind = choosing.random()
+    if kind < 0.2 * nuisances.collage:
+        picture = _collage(product, drawing, whole)
     elif kind < 0.45:
-        picture = _colour_field(product, rng, whole, strength)
+        picture = _colour_field(product, drawing, whole)
     else:
-        picture = _setting(product, props, rng, whole, strength)
-    picture = _finish(picture, rng, strength)
+        picture = _setting(product, props, drawing, whole, nuisances.props)
+    picture = _grade(picture, grading, nuisances.grading)
+    picture = _label(picture, writing, nuisances.text)
     return shrink(picture, size)
 
 
@@ -79,6 +89,7 @@ def _setting(
     product: Product, props: Sequence[Product], rng: np.random.Generator, whole: int, strength: float
 ) -> Picture:
     """The product against a wall, with props behind it."""
+    surrounding = rng.spawn(1)[0]
     picture = canvas(whole, (255, 255, 255))
     stands = product.category.stands
     horizon = rng.uniform(0.58, 0.78) if stands in ("floor", "table") else rng.uniform(0.86, 1.02)
@@ -88,6 +99,21 @@ def _setting(
     wall_and_floor(picture, wall, floor, float(horizon), str(rng.choice(_WALLS)), rng)
     base = whole * min(horizon + rng.uniform(0.1, 0.2), 0.95)
     room = whole * rng.uniform(0.62, 0.8)
+    _surround(picture, props, surrounding, base, strength)
+    sprite = fitted_sprite(product, _view(rng), room, room)
+    height, width = sprite.pixels.shape[:2]
+    x = (whole - width) / 2 + rng.normal(0, 0.05) * whole
+    y = base - height if stands in ("floor", "table") else (whole - height) / 2 + rng.normal(0, 0.03) * whole
+    y = max(y, 0.02 * whole)
+    stand(picture, product, sprite, x, -2 if stands == "ceiling" else y, 0.42)
+    return picture
+
+
+def _surround(
+    picture: Picture, props: Sequence[Product], rng: np.random.Generator, base: float, strength: float
+) -> None:
+    """Other products, beside and behind."""
+    whole = picture.shape[0]
     for number, prop in enumerate(props):
         if rng.random() > 0.75 * strength:
             continue
@@ -99,16 +125,9 @@ def _setting(
         if prop.category.stands in ("wall", "ceiling"):
             y = whole * rng.uniform(0.02, 0.16)
         stand(picture, prop, sprite, x, y, 0.35)
-    sprite = fitted_sprite(product, _view(rng), room, room)
-    height, width = sprite.pixels.shape[:2]
-    x = (whole - width) / 2 + rng.normal(0, 0.05) * whole
-    y = base - height if stands in ("floor", "table") else (whole - height) / 2 + rng.normal(0, 0.03) * whole
-    y = max(y, 0.02 * whole)
-    stand(picture, product, sprite, x, -2 if stands == "ceiling" else y, 0.42)
-    return picture
 
 
-def _colour_field(product: Product, rng: np.random.Generator, whole: int, strength: float) -> Picture:
+def _colour_field(product: Product, rng: np.random.Generator, whole: int) -> Picture:
     """The product on a field of colour with a disc, an arch or a stripe behind it."""
     ground, figure = any_colour(rng, some_look(product.look, _STRAY_WALLS, rng)), any_colour(rng)
     picture = canvas(whole, ground)
@@ -149,8 +168,8 @@ def _collage(product: Product, rng: np.random.Generator, whole: int) -> Picture:
     return picture
 
 
-def _finish(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
-    """Beams of window light, grading, text and borders."""
+def _grade(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
+    """Beams of window light, colour grading and uneven light."""
     whole = picture.shape[0]
     if rng.random() < 0.35 * strength:
         beam = np.ones((whole, whole), np.float32)
@@ -170,7 +189,12 @@ def _finish(picture: Picture, rng: np.random.Generator, strength: float) -> Pict
     picture = grade(
         picture, gain, float(rng.uniform(0, 0.2) * strength), float(1 + rng.normal(0, 0.16) * strength)
     )
-    picture = light_up(picture, rng, 0.14 * strength)
+    return light_up(picture, rng, 0.14 * strength)
+
+
+def _label(picture: Picture, rng: np.random.Generator, strength: float) -> Picture:
+    """A word over the picture, a border around it."""
+    whole = picture.shape[0]
     if rng.random() < 0.4 * strength:
         _write(picture, rng)
     if rng.random() < 0.22 * strength:

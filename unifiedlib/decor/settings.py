@@ -13,6 +13,11 @@ _SHARES = (
     "camera_strength",
     "scene_strength",
 )
+_FACTORS = (
+    *("pin_props", "pin_grading", "pin_text", "pin_collage"),
+    *("camera_clutter", "camera_tilt", "camera_occlusion", "camera_light", "camera_blur"),
+    *("camera_noise", "camera_compression", "scene_overlap", "scene_light"),
+)
 
 
 @dataclass(frozen=True)
@@ -59,11 +64,37 @@ class DecorSettings:
     line_share: float = 0.85
     """Chance that a product has its shape, or its finishes, in common with the two others of its line."""
     pin_strength: float = 0.4
-    """How far a pin strays from a plain picture: grading, props, text, collage."""
+    """How far a pin strays from a plain picture."""
+    pin_props: float = 1.0
+    """Factor of pin_strength for the products around; like all factors 0..2, and strength times factor counts as 1 at most."""
+    pin_grading: float = 1.0
+    """Factor of pin_strength for colour grading, uneven light and beams of light."""
+    pin_text: float = 1.0
+    """Factor of pin_strength for words over the picture and borders around it."""
+    pin_collage: float = 1.0
+    """Factor of pin_strength for a close look beside the whole."""
     camera_strength: float = 0.4
-    """How bad the camera photos are: perspective, light, blur, noise, clutter, occlusion, JPEG."""
+    """How bad the camera photos are."""
+    camera_clutter: float = 1.0
+    """Factor of camera_strength for objects and products around."""
+    camera_tilt: float = 1.0
+    """Factor of camera_strength for rotation and perspective."""
+    camera_occlusion: float = 1.0
+    """Factor of camera_strength for something in front."""
+    camera_light: float = 1.0
+    """Factor of camera_strength for colour casts, shadows and bad exposure."""
+    camera_blur: float = 1.0
+    """Factor of camera_strength for bad focus and shake."""
+    camera_noise: float = 1.0
+    """Factor of camera_strength for the sensor's noise."""
+    camera_compression: float = 1.0
+    """Factor of camera_strength for JPEG's marks."""
     scene_strength: float = 0.8
-    """How hard the scene boxes are: overlap, light, small size."""
+    """How hard the scene boxes are."""
+    scene_overlap: float = 1.0
+    """Factor of scene_strength for products that hide one another and are small."""
+    scene_light: float = 1.0
+    """Factor of scene_strength for the light of the room."""
 
     def __post_init__(self) -> None:
         """Checks every setting."""
@@ -71,6 +102,8 @@ class DecorSettings:
             _check_type(field.name, getattr(self, field.name), whole=field.type == "int")
         for name in _SHARES:
             _check_range(name, getattr(self, name), 0.0, 1.0)
+        for name in _FACTORS:
+            _check_range(name, getattr(self, name), 0.0, 2.0)
         _check_range("click_position_bias", self.click_position_bias, 0.0, 5.0)
         _check_range("boxes_per_scene", self.boxes_per_scene, 1, 3)
         for name in ("n_train_products", "n_test_products", "shop_boxes_per_product"):

@@ -13,6 +13,7 @@ from unifiedlib.decor.catalog import draw_catalog
 from unifiedlib.decor.clicks import clicked_style
 from unifiedlib.decor.layout import Layout, arrange
 from unifiedlib.decor.listing import Item, Listing
+from unifiedlib.decor.nuisances import camera_nuisances, pin_nuisances, scene_nuisances
 from unifiedlib.decor.pin import draw_pin
 from unifiedlib.decor.product import Product, make_product, style_name, style_of
 from unifiedlib.decor.randomness import Stream, generator
@@ -84,15 +85,15 @@ class World:
         if item.scene is not None:
             layout = self._layout(item.scene)
             rng = generator(seed, Stream.SCENE_LIGHT, item.scene)
-            return draw_crop(layout, rng, self._box(item, layout), size, settings.scene_strength)
+            return draw_crop(layout, rng, self._box(item, layout), size, scene_nuisances(settings).light)
         product = self.product(item.product)
         if item.block.domain == "catalog":
             return draw_catalog(product, generator(seed, Stream.CATALOG, i), size)
         if item.block.domain == "pin":
             rng = generator(seed, Stream.PIN, i)
-            return draw_pin(product, self._others(product, 2, rng), rng, size, settings.pin_strength)
+            return draw_pin(product, self._others(product, 2, rng), rng, size, pin_nuisances(settings))
         rng = generator(seed, Stream.CAMERA, i)
-        return draw_camera(product, self._others(product, 2, rng), rng, size, settings.camera_strength)
+        return draw_camera(product, self._others(product, 2, rng), rng, size, camera_nuisances(settings))
 
     def draw_scene(self, scene: int, width: int) -> Picture:
         """A whole scene as a picture, uint8 RGB [0.75 * width x width x 3].
@@ -101,7 +102,7 @@ class World:
             IndexError: there is no such scene.
         """
         rng = generator(self.settings.seed, Stream.SCENE_LIGHT, scene)
-        return draw_room(self._layout(scene), rng, width, self.settings.scene_strength)
+        return draw_room(self._layout(scene), rng, width, scene_nuisances(self.settings).light)
 
     def scene_items(self, scene: int) -> list[int]:
         """The items whose boxes lie in a scene."""
@@ -141,7 +142,7 @@ class World:
             if extra.number not in taken and extra.category.stands != unwanted:
                 products.append(extra)
                 taken.add(extra.number)
-        return arrange(products, rng, self.settings.scene_strength)
+        return arrange(products, rng, scene_nuisances(self.settings).overlap)
 
     def _any_product(self, is_test: bool, rng: np.random.Generator) -> Product:
         n_train, n_test = self.settings.n_train_products, self.settings.n_test_products

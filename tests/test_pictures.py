@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import os
 import struct
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -33,9 +36,6 @@ def test_text_in_a_jpg_and_a_missing_file_are_refused(tmp_path: Path) -> None:
 
 
 def test_absurd_size_is_refused_before_decoding(tmp_path: Path) -> None:
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
     header = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 2, 0, 0, 0)
     bomb = (
         b"\x89PNG\r\n\x1a\n"
@@ -106,3 +106,185 @@ def test_draft_decoding_stays_close_to_full_decoding(tmp_path: Path) -> None:
     full = square_pixels(read_picture(tmp_path / "a.jpg"), 64).astype(int)
     assert read_picture(tmp_path / "a.jpg", draft=64).size[0] < 1600
     assert np.abs(small - full).mean() < 2
+
+
+def chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def grey_16_bit_png(values: np.ndarray, transparent: int | None = None) -> bytes:
+    """A PNG of 16-bit grey values [h x w], one of which may be declared transparent."""
+    height, width = values.shape
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
+    clear = b"" if transparent is None else chunk(b"tRNS", struct.pack(">H", transparent))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + clear + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def photo(width: int = 400, height: int = 300, seed: int = 0) -> np.ndarray:
+    """Coarse and fine structure, uint8 [height x width x 3]."""
+    rng = np.random.default_rng(seed)
+    coarse = cv2.resize(rng.uniform(0, 255, (7, 9, 3)), (width, height), interpolation=cv2.INTER_CUBIC)
+    return (coarse + rng.normal(0, 8, coarse.shape)).clip(0, 255).astype(np.uint8)
+
+
+# What a stored picture's first row and first column show of the upright one, by EXIF orientation.
+STORED: dict[int, Callable[[np.ndarray], np.ndarray]] = {
+    1: lambda upright: upright,
+    2: lambda upright: upright[:, ::-1],
+    3: lambda upright: upright[::-1, ::-1],
+    4: lambda upright: upright[::-1],
+    5: lambda upright: upright.swapaxes(0, 1),
+    6: lambda upright: upright.swapaxes(0, 1)[::-1],
+    7: lambda upright: upright.swapaxes(0, 1)[::-1, ::-1],
+    8: lambda upright: upright.swapaxes(0, 1)[:, ::-1],
+}
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png", ".tif"])
+@pytest.mark.parametrize("orientation", STORED)
+def test_every_exif_orientation_is_turned_upright_scaled_or_not(
+    tmp_path: Path, orientation: int, suffix: str
+) -> None:
+    upright = np.zeros((240, 400, 3), np.uint8)
+    upright[:120, :200], upright[120:, 200:], upright[120:, :200] = (250, 0, 0), (0, 0, 250), (0, 250, 0)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"a{suffix}"
+    Image.fromarray(np.ascontiguousarray(STORED[orientation](upright))).save(path, exif=exif)
+    for draft, width in ((None, 400), (40, 100)):
+        picture = read_picture(path, draft=draft)
+        assert picture.size[0] == (width if suffix == ".jpg" else 400)
+        assert picture.size[0] > picture.size[1]
+        found = np.asarray(picture.resize((2, 2), Image.Resampling.BOX)).astype(int)
+        assert np.abs(found - [[(250, 0, 0), (0, 0, 0)], [(0, 250, 0), (0, 0, 250)]]).max() < 12
+
+
+@pytest.mark.parametrize("draft", [None, 20])
+def test_inverted_inks_of_an_adobe_jpeg_become_the_colours_they_print(
+    tmp_path: Path, draft: int | None
+) -> None:
+    inks = {(0, 0, 0, 0): (255, 255, 255), (255, 0, 0, 0): (0, 255, 255), (0, 0, 0, 255): (0, 0, 0)}
+    for ink, colour in inks.items():
+        Image.new("CMYK", (160, 120), ink).save(tmp_path / "a.jpg", quality=95)
+        assert b"Adobe" in (tmp_path / "a.jpg").read_bytes()
+        pixels = np.asarray(read_picture(tmp_path / "a.jpg", draft=draft)).astype(int)
+        assert np.abs(pixels - colour).max() < 4
+
+
+def test_sixteen_bit_pictures_keep_their_brightness(tmp_path: Path) -> None:
+    ramp = np.linspace(0, 65535, 64).astype(np.uint16)
+    expected = np.rint(ramp / 257).astype(int)
+    (tmp_path / "grey.png").write_bytes(grey_16_bit_png(np.broadcast_to(ramp, (8, 64))))
+    cv2.imwrite(str(tmp_path / "colour.png"), np.broadcast_to(ramp[:, None], (8, 64, 3)))
+    cv2.imwrite(str(tmp_path / "grey.tif"), np.broadcast_to(ramp, (8, 64)))
+    for name in ("grey.png", "colour.png", "grey.tif"):
+        pixels = np.asarray(read_picture(tmp_path / name)).astype(int)
+        assert pixels.shape == (8, 64, 3)
+        assert np.abs(pixels - expected[:, None]).max() <= 1
+
+
+def test_transparency_becomes_white_in_every_mode_that_has_it(tmp_path: Path) -> None:
+    half = np.zeros((4, 4, 2), np.uint8)
+    half[:2, :, 1] = 255
+    Image.fromarray(half, "LA").save(tmp_path / "la.png")
+    palette = Image.fromarray((half[:, :, 1] // 255).astype(np.uint8), "P")
+    palette.putpalette([200, 0, 0, 0, 0, 0])
+    palette.save(tmp_path / "p.png", transparency=0)
+    palette.save(tmp_path / "p.gif", transparency=0)
+    colour = Image.new("RGB", (4, 4), (9, 9, 9))
+    colour.paste((0, 0, 0), (0, 0, 4, 2))
+    colour.save(tmp_path / "rgb.png", transparency=(9, 9, 9))
+    values = np.full((4, 4), 30_000, np.uint16)
+    values[:2] = 0
+    (tmp_path / "grey16.png").write_bytes(grey_16_bit_png(values, transparent=30_000))
+    for name in ("la.png", "p.png", "p.gif", "rgb.png", "grey16.png"):
+        pixels = np.asarray(read_picture(tmp_path / name))
+        assert (pixels[:2] == 0).all(), name
+        assert (pixels[2:] == 255).all(), name
+
+
+def test_picture_with_values_of_unknown_range_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 0.5, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(PictureError, match=r"a\.tif: its 32-bit values have no known range; save it with 8"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_scaled_decoding_is_as_good_as_full_decoding_and_an_antialiased_resize(tmp_path: Path) -> None:
+    for width, height in ((400, 300), (300, 400), (1600, 1200), (1250, 417), (3001, 2001)):
+        Image.fromarray(photo(width, height)).save(tmp_path / "a.jpg", quality=90)
+        small = read_picture(tmp_path / "a.jpg", draft=112)
+        assert max(small.size) < max(width, height)
+        whole = read_picture(tmp_path / "a.jpg")
+        scale = 112 / max(whole.size)
+        fitted = tuple(round(side * scale) for side in whole.size)
+        reference = np.asarray(whole.resize(fitted, Image.Resampling.BICUBIC)).astype(int)
+        ours = np.asarray(small.resize(fitted, Image.Resampling.BICUBIC)).astype(int)
+        assert np.abs(ours - reference).mean() < 1
+
+
+def test_small_box_of_a_large_jpeg_keeps_its_detail(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(photo(1600, 800)).save(tmp_path / "a.jpg", quality=95, exif=exif)
+    for box in ((0.1, 0.1, 0.3, 0.15), (0.5, 0.0, 0.6, 1.0)):
+        small = read_picture(tmp_path / "a.jpg", draft=64, boxes=[None, box])
+        ours = square_pixels(crop_box(small, box), 64).astype(int)
+        full = square_pixels(crop_box(read_picture(tmp_path / "a.jpg"), box), 64).astype(int)
+        assert np.abs(ours - full).mean() < 3
+    assert read_picture(tmp_path / "a.jpg", draft=64, boxes=[(0.5, 0.0, 0.6, 1.0)]).size == (100, 200)
+
+
+def test_first_picture_of_a_phones_double_jpeg_is_decoded_scaled(tmp_path: Path) -> None:
+    first, second = (Image.fromarray(photo(800, 600, seed)) for seed in (0, 1))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
+    small = read_picture(tmp_path / "a.jpg", draft=60)
+    assert small.size == (100, 75)
+    assert np.abs(np.asarray(small).astype(int) - np.asarray(first.resize((100, 75)))).mean() < 6
+
+
+@pytest.mark.parametrize("draft", [None, 40])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+def test_truncated_jpeg_whose_end_was_mended_is_refused(tmp_path: Path, mode: str, draft: int | None) -> None:
+    Image.fromarray(photo()).convert(mode).save(tmp_path / "a.jpg")
+    content = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(content[: len(content) * 3 // 4] + b"\xff\xd9")
+    with pytest.raises(PictureError, match=r"corrupt or truncated \(its data end before the picture does\)"):
+        read_picture(tmp_path / "a.jpg", draft=draft)
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"optimize": True}])
+def test_grey_jpeg_is_not_taken_for_a_truncated_one(tmp_path: Path, options: dict[str, bool]) -> None:
+    pixels = photo()
+    pixels[150:] = 128
+    for mode in ("RGB", "L"):
+        Image.fromarray(pixels).convert(mode).save(tmp_path / "a.jpg", **options)
+        for draft in (None, 40):
+            last = np.asarray(read_picture(tmp_path / "a.jpg", draft=draft))[-1, -1]
+            assert (last == 128).all()
+
+
+def test_png_whose_checksum_tells_of_damage_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(photo()).save(tmp_path / "a.png", compress_level=0)
+    content = bytearray((tmp_path / "a.png").read_bytes())
+    content[len(content) // 2] ^= 4
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(PictureError, match=r"a\.png: corrupt or truncated"):
+        read_picture(tmp_path / "a.png")
+
+
+def test_jpeg_of_a_thousand_scans_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(photo()).save(tmp_path / "a.jpg", progressive=True)
+    content = (tmp_path / "a.jpg").read_bytes()
+    start = content.rindex(b"\xff\xda")
+    (tmp_path / "a.jpg").write_bytes(content[:start] + content[start:-2] * 1000 + content[-2:])
+    with pytest.raises(PictureError, match=r"a\.jpg: more than 200 scans; save it anew as a plain JPEG"):
+        read_picture(tmp_path / "a.jpg")
+
+
+def test_pipe_and_folder_are_no_pictures(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.jpg")
+    (tmp_path / "b.jpg").mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        with pytest.raises(PictureError, match="no such picture"):
+            read_picture(tmp_path / name)

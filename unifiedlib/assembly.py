@@ -4,50 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from shutil import disk_usage, rmtree
 
 import numpy as np
 import pandas as pd
 
-from unifiedlib.contract import Collection, TaskSpec, write_collection
+from unifiedlib.contract import Collection, TaskSpec, check_collection, write_collection
+from unifiedlib.decoding import decode_items, scratch_key
 from unifiedlib.decor import DecorSettings, World
+from unifiedlib.duplicates import duplicates_report, find_duplicates, remove_from_training
 from unifiedlib.photos import SOURCES as PHOTO_SOURCES
 from unifiedlib.photos import TASKS as PHOTO_TASKS
 from unifiedlib.photos import PhotoSettings, photo_tables
-from unifiedlib.pictures import PictureError, crop_box, read_picture, square_pixels
+from unifiedlib.pictures import StorageError
 from unifiedlib.progress import progress
 
-
-def _decode(source: Path, image: str, box: list[float] | None, size: int) -> np.ndarray | str:
-    try:
-        corners = None if box is None else (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
-        return square_pixels(crop_box(read_picture(source / image, draft=size), corners), size)
-    except PictureError as error:
-        return str(error).replace(f"{source}{os.sep}", "")
-
-
-def decode_items(
-    items: pd.DataFrame, source: Path, size: int, scratch: Path
-) -> tuple[np.ndarray, list[dict[str, str]]]:
-    """Decode every item's picture into a memory-mapped scratch file, uint8 [n_items x size x size x 3].
-
-    Returns the pixels and, for each picture that cannot be used, its name and the reason. Rows of such items stay black.
-    """
-    pixels = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint8, shape=(len(items), size, size, 3))
-    left_out = []
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        decoded = pool.map(partial(_decode, source, size=size), items["image"], items["box"])
-        for item, result in enumerate(progress(decoded, len(items), "decoding pictures")):
-            if isinstance(result, str):
-                left_out.append({"image": str(items["image"].iloc[item]), "reason": result})
-            else:
-                pixels[item] = result
-    return pixels, left_out
+GIB = 2**30
+CHECKPOINTS = ".checkpoints"
 
 
 def drop_items(
@@ -61,6 +39,55 @@ def drop_items(
     return items[keep].reset_index(drop=True), labels, np.flatnonzero(keep)
 
 
+def _require_space(folder: Path, scratch: Path, n_items: int, size: int) -> None:
+    """Raise StorageError when the pixels will not fit beside what lies there: once decoded, once in the collection."""
+    decoded = scratch / "pixels.npy"
+    stored = decoded.stat().st_blocks * 512 if decoded.is_file() else 0
+    needed = 2 * n_items * size * size * 3 - stored
+    free = disk_usage(folder).free
+    if needed > free:
+        raise StorageError(
+            f"{folder}: {n_items:,} pictures of {size} pixels need {needed / GIB:,.1f} GiB and {free / GIB:,.1f} GiB are free; "
+            "free some space or choose a smaller size"
+        )
+
+
+def _scratch_folder(checkpoints: Path, items: pd.DataFrame, source: Path, size: int) -> Path:
+    """Where this assembly decodes to; what killed assemblies of other tables, settings or code left there is removed."""
+    scratch = checkpoints / f"assembly-{scratch_key(items, source, size)}"
+    for other in checkpoints.glob("assembly-*"):
+        if other != scratch:
+            rmtree(other, ignore_errors=True)
+    return scratch
+
+
+def _remove_scratch(scratch: Path) -> None:
+    rmtree(scratch, ignore_errors=True)
+    for folder in (scratch.parent, scratch.parent.parent):
+        if CHECKPOINTS in folder.parts and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _without_copies(
+    pixels: np.ndarray,
+    kept: np.ndarray,
+    items: pd.DataFrame,
+    labels: pd.DataFrame,
+    remove: bool,
+    max_distance: int,
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """Labels without the training rows of copies of test pictures, and the report on duplicates."""
+    pairs = find_duplicates(pixels, labels, max_distance, kept)
+    cleaned = remove_from_training(labels, pairs) if remove else labels
+    report = duplicates_report(items, labels, cleaned, pairs, max_distance)
+    if len(pairs):
+        print(
+            f"training pictures that are in test, too: {report['exact_items']} exact copies "
+            f"({report['removed_training_rows']} training rows removed), {report['near_items']} near ones (kept)"
+        )
+    return cleaned, report
+
+
 def assemble_pictures(
     folder: Path,
     name: str,
@@ -71,20 +98,46 @@ def assemble_pictures(
     size: int,
     sources: list[dict[str, str]],
     settings: dict[str, object],
+    *,
+    remove_duplicates: bool = True,
+    max_distance: int = 4,
+    checkpoints: Path | None = None,
+    workers: int | None = None,
+    save_every: float = 5.0,
 ) -> Collection:
-    """Write a collection of picture files. Pictures that cannot be used are left out, counted and listed with the reason."""
+    """Write a collection of picture files. Pictures that cannot be used are left out, counted and listed with the reason.
+
+    items, labels: as in `unifiedlib.contract`; `image` is relative to `source`. size: side of a stored picture, pixels.
+    remove_duplicates: take the training rows away from items that are exact copies of a test picture of the same task.
+    max_distance: bits, of 64, in which the perceptual hashes of near copies may differ; near copies are only reported. The
+        report is `settings["duplicates"]` of the collection.
+    checkpoints: folder in which a killed assembly leaves what it decoded, for the next to go on with; by default
+        `.checkpoints/<name>` beside `folder`. Nothing is left there when the collection is whole.
+    workers: decoding threads, by default one per core. save_every: seconds of work that a kill may cost.
+    Raises ContractError for tables that break the contract, before anything is decoded; StorageError when a disk is full or
+    fails; ValueError when no picture can be read, or when every training picture of a task is a copy of a test picture.
+    """
+    if not source.is_dir():
+        raise FileNotFoundError(f"{source} is no folder: name the folder that holds the pictures")
+    check_collection(items, labels, np.broadcast_to(np.uint8(0), (len(items), size, size, 3)), tasks)
+    scratch = _scratch_folder(checkpoints or folder.parent / CHECKPOINTS / name, items, source, size)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix=".decoding-", dir=folder.parent) as scratch:
-        pixels, left_out = decode_items(items, source, size, Path(scratch) / "pixels.npy")
-        if len({entry["image"] for entry in left_out}) == items["image"].nunique():
-            raise ValueError(
-                f"none of the {len(items)} pictures in {source} can be read; the first: {left_out[0]['reason']}"
-            )
-        items, labels, kept = drop_items(items, labels, {entry["image"] for entry in left_out})
-        pictures = (pixels[item] for item in kept)
-        return write_collection(
-            folder, name, items, labels, tasks, pictures, size, sources, settings, left_out
+    _require_space(folder.parent, scratch, len(items), size)
+    pixels, left_out = decode_items(items, source, size, scratch, workers, save_every)
+    if len(left_out) == items["image"].nunique():
+        _remove_scratch(scratch)
+        raise ValueError(
+            f"none of the {len(items)} pictures in {source} can be read; the first: {left_out[0]['reason']}"
         )
+    items, labels, kept = drop_items(items, labels, {entry["image"] for entry in left_out})
+    labels, report = _without_copies(pixels, kept, items, labels, remove_duplicates, max_distance)
+    pictures = (pixels[item] for item in kept)
+    about = {**settings, "duplicates": report}
+    collection = write_collection(
+        folder, name, items, labels, tasks, pictures, size, sources, about, left_out
+    )
+    _remove_scratch(scratch)
+    return collection
 
 
 def assemble_photos(folder: Path, settings: PhotoSettings, size: int) -> Collection:

@@ -171,6 +171,7 @@ def test_query_without_a_match_is_allowed_and_counted_as_left_out(tmp_path: Path
         ("/tmp/a.jpg,lens,red,", "row 26: image '/tmp/a.jpg' is an absolute path: write it relative to"),
         ("C:/a.jpg,lens,red,", "row 26: image 'C:/a.jpg' is an absolute path"),
         ("red\\0.jpg,lens,red,", "row 26: image .* holds a backslash: write / between folders"),
+        ("red/\0.jpg,lens,red,", "row 26: image .* holds a zero byte: delete it"),
         ("../a.jpg,lens,red,", "row 26: image '../a.jpg' leads outside the folder"),
         ("red/../../a.jpg,lens,red,", "row 26: image 'red/../../a.jpg' leads outside the folder"),
     ],
@@ -223,6 +224,14 @@ def test_pictures_too_few_to_deal_are_refused_with_what_to_do(tmp_path: Path) ->
     assert dealt(path, split="label", test_share=0.5)
     path = write_csv(tmp_path, HEADER, *plain_lines(9, ("red", "blue", "sand")))
     refused(path, "task 'lens' has one label only in its gallery rows, .*set split to 'group'", split="label")
+
+
+def test_labels_in_the_column_of_tasks_are_refused(tmp_path: Path) -> None:
+    lines = [f"{number}.jpg,task_{number},red" for number in range(65)]
+    refused(
+        write_csv(tmp_path, HEADER, *lines),
+        "there are 65 tasks, and at most 64 can be learnt: a task is a way",
+    )
 
 
 def test_test_rows_in_two_label_sets_are_refused(tmp_path: Path) -> None:

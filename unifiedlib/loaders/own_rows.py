@@ -18,6 +18,7 @@ from unifiedlib.variants import IMAGENET, UNIFIED
 
 NAME = r"[a-z][a-z0-9_]*"
 RESERVED = (IMAGENET, UNIFIED, MERGED)
+MOST_TASKS = 64
 DEFAULT_LABEL_SET = "label"
 DEFAULT_DOMAIN = "pin"
 BOX = ("x0", "y0", "x1", "y1")
@@ -94,6 +95,11 @@ def _check_names(rows: OwnRows) -> None:
             raise rows.error(
                 row, f"{column} is '{names.iloc[row]}', a name that the pipeline uses itself: rename it"
             )
+    if (count := rows.frame["task"].nunique()) > MOST_TASKS:
+        raise ValueError(
+            f"{rows.source}: there are {count} tasks, and at most {MOST_TASKS} can be learnt: a task is a way of searching; "
+            "what makes two pictures match is the label"
+        )
 
 
 def _check_boxes(rows: OwnRows) -> None:

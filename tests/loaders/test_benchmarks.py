@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from official_archives import WRITERS
+
+from unifiedlib.assembly import assemble_pictures
+from unifiedlib.evaluation import SCORE_COLUMNS
+from unifiedlib.loaders.benchmarks import (
+    TABLES,
+    benchmarks_tables,
+    beside_reference,
+    official_folder,
+    reference_numbers,
+)
+
+pytestmark = pytest.mark.filterwarnings("ignore::unifiedlib.loaders.official_tables.BenchmarkWarning")
+
+
+@pytest.fixture
+def downloads(tmp_path: Path) -> Path:
+    """All four archives, unpacked."""
+    for dataset, writer in WRITERS.items():
+        writer(tmp_path / "downloads")
+        official_folder(tmp_path / "downloads", dataset)
+    return tmp_path / "downloads"
+
+
+def test_four_benchmarks_become_one_checked_collection(downloads: Path, tmp_path: Path) -> None:
+    tables = benchmarks_tables(downloads)
+    collection = assemble_pictures(
+        tmp_path / "data",
+        "b",
+        tables.source,
+        tables.items,
+        tables.labels,
+        tables.tasks,
+        16,
+        tables.sources,
+        {},
+    )
+    assert collection.left_out == []
+    assert list(collection.tasks) == ["cub", "cars", "sop", "inshop"]
+    assert len(collection.sources) == 4
+    assert len(collection.gallery("merged")) == sum(
+        len(collection.gallery(task)) for task in collection.tasks
+    )
+
+
+def test_rows_of_each_benchmark_stay_with_its_items(downloads: Path) -> None:
+    together = benchmarks_tables(downloads)
+    for task, loader in TABLES.items():
+        alone = loader(downloads / "unpacked" / task)
+        rows = together.labels[together.labels["task"] == task]
+        image = together.items["image"].iloc[rows["item"]].tolist()
+        prefix = (alone.source.relative_to(downloads)).as_posix()
+        assert image == [f"{prefix}/{name}" for name in alone.items["image"].iloc[alone.labels["item"]]]
+        assert rows["label"].tolist() == alone.labels["label"].tolist()
+        assert (together.source / image[0]).is_file()
+
+
+@pytest.mark.parametrize("place", ["named folders", "side by side"])
+def test_folders_unpacked_by_hand_give_the_same_rows(downloads: Path, tmp_path: Path, place: str) -> None:
+    by_hand = tmp_path / "hand"
+    for task in TABLES:
+        target = by_hand / task if place == "named folders" else by_hand
+        shutil.copytree(downloads / "unpacked" / task, target, dirs_exist_ok=True)
+    tables, same = benchmarks_tables(by_hand), benchmarks_tables(downloads)
+    assert tables.labels.equals(same.labels)
+    assert all((by_hand / image).is_file() for image in tables.items["image"])
+
+
+def test_every_missing_benchmark_is_named(downloads: Path) -> None:
+    shutil.rmtree(downloads / "unpacked" / "cars")
+    shutil.rmtree(downloads / "unpacked" / "sop")
+    with pytest.raises(
+        FileNotFoundError, match=r"does not hold cars \(car_ims.tgz, .*; sop \(Stanford_"
+    ) as error:
+        benchmarks_tables(downloads)
+    assert "cub (" not in str(error.value)
+
+
+def test_reference_numbers_are_those_of_the_paper() -> None:
+    table = reference_numbers().set_index(["task", "dim", "representation"])["value"]
+    assert len(table) == 12
+    assert table[("cub", 2048, "float")] == 0.6536
+    assert table[("cars", 2048, "binary")] == 0.8929
+    assert table[("sop", 512, "float")] == 0.782
+    assert table[("inshop", 2048, "binary")] == 0.8876
+
+
+def score(**changes: object) -> dict[str, object]:
+    row = dict.fromkeys(SCORE_COLUMNS, "") | {
+        "collection": "benchmarks",
+        "variant": "unified",
+        "seed": 0,
+        "task": "cub",
+        "gallery": "task",
+        "representation": "float",
+        "dim": 2048,
+        "metric": "P@1",
+        "k": 1,
+        "value": 0.6,
+        "low": 0.5,
+        "high": 0.7,
+        "n_query": 5924,
+    }
+    return row | changes
+
+
+def test_measured_mean_over_seeds_stands_beside_the_published_number() -> None:
+    table = beside_reference(pd.DataFrame([score(), score(seed=1, value=0.64, low=0.6)]))
+    assert len(table) == 1
+    row = table.iloc[0]
+    assert row["measured"] == pytest.approx(0.62)
+    assert row["low"] == pytest.approx(0.55)
+    assert row["n_seed"] == 2
+    assert row["reference"] == 0.6536
+    assert row["difference"] == pytest.approx(0.62 - 0.6536)
+
+
+@pytest.mark.parametrize(
+    ("dim", "representation", "reference_dim"),
+    [
+        (512, "float", 512),
+        (2048, "float", 2048),
+        (1024, "float", 2048),
+        (700, "float", 512),
+        (64, "binary", 2048),
+    ],
+)
+def test_other_dims_take_the_nearest_published_one_and_say_so(
+    dim: int, representation: str, reference_dim: int
+) -> None:
+    table = beside_reference(pd.DataFrame([score(dim=dim, representation=representation)]))
+    assert table["reference_dim"].tolist() == [reference_dim]
+    assert table["dim"].tolist() == [dim]
+
+
+def test_other_galleries_metrics_and_tasks_are_left_out() -> None:
+    others = [score(gallery="merged"), score(metric="MAP@R"), score(task="lens")]
+    table = beside_reference(pd.DataFrame([*others, score(task="inshop", representation="binary")]))
+    assert table["task"].tolist() == ["inshop"]
+    assert np.isclose(table["reference"], 0.8876).all()
+    with pytest.raises(ValueError, match=r"hold no P@1 of cub, cars, sop, inshop in their own galleries"):
+        beside_reference(pd.DataFrame(others))

@@ -11,7 +11,10 @@ import pandas as pd
 
 from unifiedlib import figures, paths
 from unifiedlib.contract import load_collection
+from unifiedlib.decor import DecorSettings
+from unifiedlib.figures import decor
 from unifiedlib.files import atomic_path, write_table
+from unifiedlib.params import load_params
 from unifiedlib.results import own_rows, result_table, table_markdown
 from unifiedlib.retrieval import examples, load_variants
 from unifiedlib.show import result_folder
@@ -52,6 +55,18 @@ def publish_overview() -> None:
     figures.save_figure(figures.overview_grid(data, chosen), paths.resolve("docs/figures/overview.png"))
 
 
+def publish_world() -> None:
+    """Draw the figures of docs/decor.md, which show what the parameters of `assemble.decor` do."""
+    chosen = load_params(paths.resolve("params.yaml")).assemble.decor.model_dump(exclude={"size"})
+    drawn = {
+        "nuisances": decor.nuisance_sheet,
+        "products": decor.product_sheet,
+        "clicks": decor.click_figure,
+    }
+    for name, draw in drawn.items():
+        figures.save_figure(draw(DecorSettings(**chosen)), paths.resolve(f"docs/figures/decor-{name}.png"))
+
+
 def publish(collection: str) -> None:
     """Copy one collection's results to docs/results and renew its part of the README."""
     results, published = result_folder(collection), paths.resolve(PUBLISHED)
@@ -74,6 +89,7 @@ def main() -> int:
             publish(collection)
         if "decor" in chosen:
             publish_overview()
+            publish_world()
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -83,6 +83,15 @@ def test_file_that_is_no_matlab_file_is_refused(source: Path) -> None:
             cars_tables(source)
 
 
+def test_damaged_file_that_crashes_scipy_is_an_error_like_any_other(source: Path) -> None:
+    path = source / "cars_annos.mat"
+    content = bytearray(path.read_bytes())
+    content[376] = 255  # the type of a field: scipy 1.17 ends with a segmentation fault
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"\((the reader ended with -\d+|.*Error.*)\): download it again"):
+        cars_tables(source)
+
+
 def test_another_matlab_file_is_refused(source: Path) -> None:
     savemat(source / "cars_annos.mat", {"annotations": np.ones((1, 3)), "class_names": np.ones((1, 196))})
     with pytest.raises(ValueError, match=r"is not the official cars_annos.mat"):

@@ -6,29 +6,24 @@ Pictures are taken whole: results with the cars' boxes cut out are not comparabl
 
 from __future__ import annotations
 
-import struct
-import zlib
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
+from unifiedlib.loaders.cars_annotations import read_annotations
 from unifiedlib.loaders.official import Benchmark, list_file, official_root
 from unifiedlib.loaders.official_tables import picture_tables
 from unifiedlib.loaders.tables import PictureTables
 
 N_CLASSES = 196
 N_TRAINED = 98
-BROKEN = (ValueError, TypeError, NotImplementedError, OSError, KeyError, IndexError, EOFError)
 CARS = Benchmark(
     task="cars",
     title="Cars-196",
     label_set="category",
     domain="pin",
     url="https://ai.stanford.edu/~jkrause/cars/car_dataset.html",
-    licence="research; the photographers hold the rights",
+    licence="see its page; the photographers hold the rights",
     archive="car_ims.tgz",
     tops=("",),
     holds=("car_ims",),
@@ -43,22 +38,6 @@ CARS = Benchmark(
 )
 
 
-def _read_annotations(path: Path) -> tuple[list[str], list[int], list[str]]:
-    """Picture paths and class numbers, one per picture, and the names of the classes."""
-    try:
-        content = loadmat(path, variable_names=["annotations", "class_names"])
-        rows = content["annotations"].ravel()
-        images = [str(np.squeeze(value)) for value in rows["relative_im_path"]]
-        classes = [int(np.squeeze(value)) for value in rows["class"]]
-        names = [str(np.squeeze(value)) for value in content["class_names"].ravel()]
-    except (*BROKEN, MatReadError, zlib.error, struct.error) as error:
-        raise ValueError(
-            f"{path} is not the official cars_annos.mat, with annotations.relative_im_path, annotations.class and class_names "
-            f"({type(error).__name__}: {error}): download it again"
-        ) from None
-    return images, classes, names
-
-
 def cars_tables(source: Path) -> PictureTables:
     """Tables of Cars-196: task `cars`, label set `category`; every test picture is a query and in the gallery.
 
@@ -66,7 +45,8 @@ def cars_tables(source: Path) -> PictureTables:
     without a name is an error too.
     """
     root, path = official_root(source, CARS), list_file(source, CARS)
-    images, classes, names = _read_annotations(path)
+    annotations = read_annotations(path)
+    images, classes, names = annotations.images, annotations.classes, annotations.names
     if len(names) != N_CLASSES:
         raise ValueError(
             f"{path} names {len(names)} classes, not {N_CLASSES}: the split into training and test needs them all"

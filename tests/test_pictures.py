@@ -44,7 +44,7 @@ def test_absurd_size_is_refused_before_decoding(tmp_path: Path) -> None:
         + chunk(b"IEND", b"")
     )
     (tmp_path / "bomb.png").write_bytes(bomb)
-    with pytest.raises(PictureError, match=r"bomb\.png.*(over the limit|exceeds limit)"):
+    with pytest.raises(PictureError, match=r"bomb\.png.*over the limit of 100,000,000"):
         read_picture(tmp_path / "bomb.png")
     gradient().save(tmp_path / "a.png")
     with pytest.raises(PictureError, match=r"40 x 30 pixels is over the limit of 1,000"):

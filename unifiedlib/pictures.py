@@ -19,6 +19,8 @@ MAX_PIXELS = 100_000_000
 # A progressive JPEG has about ten scans; a few bytes can declare thousands, each as dear as a whole picture.
 MAX_SCANS = 200
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
+# A block of 64 pixels takes one bit or more, also in a JPEG of one colour.
+PIXELS_PER_BYTE = 64 * 8
 # Pillow calls a JPEG with further pictures behind the first, as many phones make them, an MPO.
 JPEGS = ("JPEG", "MPO")
 SIDEWAYS = (5, 6, 7, 8)
@@ -88,8 +90,8 @@ def read_picture(
         raise PictureError(f"{path}: not a picture in a known format ({', '.join(FORMATS)})") from None
     except PermissionError:
         raise PictureError(f"{path}: may not be read; change its permissions") from None
-    except Image.DecompressionBombError as error:
-        raise PictureError(f"{path}: {error}") from None
+    except Image.DecompressionBombError:
+        raise PictureError(f"{path}: its size is over the limit of {max_pixels:,} pixels; shrink it first") from None
     except MemoryError:
         raise PictureError(f"{path}: does not fit into memory; shrink it first") from None
     # Decoders meet damage in many ways: besides OSError and ValueError, struct.error, IndexError, TypeError and others.
@@ -111,6 +113,8 @@ def _check_header(picture: Image.Image, path: Path, max_pixels: int) -> None:
     if picture.format == "PNG":
         with Image.open(path, formats=("PNG",)) as again:
             again.verify()
+    if picture.format in JPEGS and path.stat().st_size * PIXELS_PER_BYTE < width * height:
+        raise PictureError(f"{path}: corrupt or truncated (too few bytes for {width} x {height} pixels)")
     if picture.format in JPEGS and "progressive" in picture.info:
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
             if any(islice(re.finditer(b"\xff\xda", content), MAX_SCANS, None)):

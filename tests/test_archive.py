@@ -143,6 +143,14 @@ def test_name_that_means_another_place_elsewhere_is_refused(tmp_path: Path, name
     refused(write(tmp_path / "a.zip", {name: b"2"}), "backslash, a null or a drive letter")
 
 
+@pytest.mark.parametrize("name", ["a/" * 64 + "x", ("b" * 200 + "/") * 6 + "x"])
+def test_path_too_deep_or_too_long_to_remove_again_is_refused(tmp_path: Path, name: str) -> None:
+    refused(
+        write(tmp_path / "a.tar", {name: b"2"}),
+        "more than 64 folders deep or has a path of more than 1024 bytes",
+    )
+
+
 def test_name_too_long_for_a_disk_or_not_utf8_is_refused(tmp_path: Path) -> None:
     refused(write(tmp_path / "a.tar", {"é" * 128: b"2"}), "name of more than 255 bytes")
     refused(write(tmp_path / "a.tar", {"caf\udce9": b"2"}), "name that is not UTF-8")

@@ -23,6 +23,8 @@ from unifiedlib.files import atomic_folder, sha256, write_json
 __all__ = ["ArchiveError", "Limits", "unpack"]
 
 LONGEST_NAME = 255
+LONGEST_PATH = 1024
+DEEPEST = 64
 BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, NotImplementedError)
 
 
@@ -33,14 +35,14 @@ def _safe_path(name: str) -> PurePosixPath:
         raise ArchiveError(f"entry {name!r} leads outside the folder")
     if "\\" in name or "\0" in name or (len(name) > 1 and name[1] == ":"):
         raise ArchiveError(f"entry {name!r} has a backslash, a null or a drive letter in its name")
-    if max(map(len, path.parts), default=0) > LONGEST_NAME:
-        raise ArchiveError(
-            f"entry {name[:LONGEST_NAME]!r}... has a name of more than {LONGEST_NAME} characters"
-        )
     if not name.isascii() and name != name.encode("utf-8", "replace").decode("utf-8"):
         raise ArchiveError(f"entry {name!r} has a name that is not UTF-8")
     if max((len(part.encode()) for part in path.parts), default=0) > LONGEST_NAME:
         raise ArchiveError(f"entry {name[:80]!r}... has a name of more than {LONGEST_NAME} bytes")
+    if len(path.parts) > DEEPEST or len(name.encode()) > LONGEST_PATH:
+        raise ArchiveError(
+            f"entry {name[:80]!r}... lies more than {DEEPEST} folders deep or has a path of more than {LONGEST_PATH} bytes"
+        )
     return path
 
 

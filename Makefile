@@ -1,5 +1,6 @@
 # make repro    the embedded collection, from drawing to report      make photos   the same on real photographs
 # make own      the same on your own pictures (docs/your-own-pictures.md)
+# make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make publish  docs/results and README from the last runs
 # make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
@@ -7,7 +8,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: publish repro photos own lab test lint lock trim clean venv
+.PHONY: publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 UV := uv==0.13.9
@@ -35,10 +36,10 @@ photos: venv
 	dvc repro report@photos
 	python -m unifiedlib.show photos
 
-own: venv
-	python -m unifiedlib.sources own
-	dvc repro report@own
-	python -m unifiedlib.show own
+own stl cub cars sop inshop benchmarks: venv
+	python -m unifiedlib.sources $@
+	dvc repro report@$@
+	python -m unifiedlib.show $@
 
 lab: venv
 	jupyter lab notebooks
@@ -80,4 +81,4 @@ trim: venv
 	dvc gc --workspace --force
 
 clean:
-	rm -rf build executed results embeddings models .checkpoints data/decor data/photos data/own .dvc/cache .dvc/tmp
+	rm -rf build executed results embeddings models .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp

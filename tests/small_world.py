@@ -35,6 +35,7 @@ SETTINGS = TrainSettings(
     images_per_class=2,
     catalog_share=0.25,
     optimizer="adamw",
+    schedule="cosine",
     momentum=0.9,
     weight_decay=1e-4,
     validation_share=0.2,

@@ -279,7 +279,7 @@ def test_source_that_goes_away_stops_the_run_instead_of_leaving_everything_out(t
 
 def test_collection_larger_than_the_disk_is_refused_at_once(tmp_path: Path) -> None:
     names = write_pictures(tmp_path / "source", 8)
-    with pytest.raises(StorageError, match=r"8 pictures of 3000000 pixels need .* GiB are free; free some"):
+    with pytest.raises(StorageError, match=r"8 pictures of 3000000 pixels need .* MiB are free; free some"):
         assembled(tmp_path / "mine", tmp_path / "source", names, size=3_000_000)
 
 
@@ -299,7 +299,7 @@ def test_write_that_fails_midway_says_so_and_keeps_what_is_decoded(tmp_path: Pat
     last = run.stderr.strip().splitlines()[-1]
     assert last.startswith("unifiedlib.pictures.StorageError:")
     assert "scratch: writing failed" in last
-    assert last.endswith("what is decoded is kept: mend it and start again")
+    assert last.endswith("mend that and start again: what is decoded is kept")
     assert len(names) == 40
 
 

@@ -14,7 +14,7 @@ from tiny_project import REPOSITORY, add_pipeline, make_project
 
 from unifiedlib.params import COLLECTIONS, load_params
 from unifiedlib.paths import ROOT_VARIABLE
-from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note_own, provide
+from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note, provide
 
 DVC = [sys.executable, "-m", "dvc"]
 PIPELINE = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")
@@ -313,15 +313,15 @@ def test_own_pictures_are_listed_where_they_are_and_a_changed_table_shows(
 ) -> None:
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
     table = toy_copy(tmp_path / "mine") / "toys/list.csv"
-    first = note_own(table).read_text()
-    assert note_own(table).read_text() == first
+    first = note("own", table).read_text()
+    assert note("own", table).read_text() == first
     table.write_text("image\nb.jpg\n")  # as long as before
-    assert note_own(table).read_text() != first
-    assert json.loads(note_own(tmp_path / "mine").read_text())["pictures"]["files"] == 2
+    assert note("own", table).read_text() != first
+    assert json.loads(note("own", tmp_path / "mine").read_text())["pictures"]["files"] == 2
 
 
 def test_own_pictures_that_are_nowhere_name_the_parameter(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError, match=r"mine is missing: write in params\.yaml, at assemble\.own\.source"
     ):
-        note_own(tmp_path / "mine")
+        note("own", tmp_path / "mine")

@@ -15,7 +15,7 @@ from unifiedlib import stages
 from unifiedlib.contract import Collection
 from unifiedlib.losses import NO_LABEL
 from unifiedlib.model import EmbeddingModel, load_model
-from unifiedlib.phases import TrainingError, add_gradients, cosine
+from unifiedlib.phases import TrainingError, add_gradients, cosine, step_down
 from unifiedlib.training import Training, freeze_stages
 from unifiedlib.training_data import iterations_per_epoch, training_data
 from unifiedlib.variants import seeds_of, tasks_of, variants_of
@@ -163,6 +163,22 @@ def test_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
     assert (tmp_path / "unified" / "seed-0.safetensors").is_file()
 
 
+def test_step_schedule_drops_to_a_tenth_halfway() -> None:
+    assert [step_down(step, 6) for step in range(6)] == [1, 1, 1, 0.1, 0.1, 0.1]
+
+
+def test_schedule_sets_the_rates_of_both_phases(small: Collection, tmp_path: Path) -> None:
+    training = Training(small, "flashlight", 0, replace(SETTINGS, schedule="step"), tmp_path)
+    data = training_data(small, "flashlight", 0.2, 0)
+    model = training.model(data.classes)
+    for phase, top in (
+        (training.phase_one(model, data), SETTINGS.head_learning_rate),
+        (training.phase_two(model, data), SETTINGS.learning_rate),
+    ):
+        assert phase.set_rates(0) == pytest.approx(top)
+        assert phase.set_rates(phase.steps - 1) == pytest.approx(top / 10)
+
+
 def test_pieces_of_a_batch_give_the_gradients_of_the_whole(small: Collection, tmp_path: Path) -> None:
     data = training_data(small, "unified", 0.2, 0)
     found = []
@@ -261,6 +277,7 @@ def test_variants_are_the_trunk_the_specialists_and_the_unified_one(small: Colle
     [
         ({"epochs": -1}, "epochs is -1; it must be at least 0"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"schedule": "linear"}, "schedule is 'linear'; choose one of cosine, step"),
         ({"checkpoint_every": 30}, "must be a multiple of 20"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"optimizer": "adam"}, "optimizer is 'adam'; choose one of adamw, sgd"),

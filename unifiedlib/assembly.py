@@ -24,7 +24,7 @@ from unifiedlib.photos import PhotoSettings, photo_tables
 from unifiedlib.pictures import StorageError
 from unifiedlib.progress import progress
 
-GIB = 2**30
+MIB = 2**20
 CHECKPOINTS = ".checkpoints"
 
 
@@ -42,12 +42,12 @@ def drop_items(
 def _require_space(folder: Path, scratch: Path, n_items: int, size: int) -> None:
     """Raise StorageError when the pixels will not fit beside what lies there: once decoded, once in the collection."""
     decoded = scratch / "pixels.npy"
-    stored = decoded.stat().st_blocks * 512 if decoded.is_file() else 0
+    stored = getattr(decoded.stat(), "st_blocks", 0) * 512 if decoded.is_file() else 0
     needed = 2 * n_items * size * size * 3 - stored
     free = disk_usage(folder).free
     if needed > free:
         raise StorageError(
-            f"{folder}: {n_items:,} pictures of {size} pixels need {needed / GIB:,.1f} GiB and {free / GIB:,.1f} GiB are free; "
+            f"{folder}: {n_items:,} pictures of {size} pixels need {needed / MIB:,.0f} MiB and {free / MIB:,.0f} MiB are free; "
             "free some space or choose a smaller size"
         )
 
@@ -140,8 +140,13 @@ def assemble_pictures(
     return collection
 
 
-def assemble_photos(folder: Path, settings: PhotoSettings, size: int) -> Collection:
-    """Assemble `photos` from its two public sources into `folder`, pictures `size` pixels square."""
+def assemble_photos(
+    folder: Path, settings: PhotoSettings, size: int, *, checkpoints: Path | None = None
+) -> Collection:
+    """Assemble `photos` from its two public sources into `folder`, pictures `size` pixels square.
+
+    checkpoints: see `assemble_pictures`.
+    """
     items, labels = photo_tables(settings)
     about = {**asdict(settings), "size": size}
     del about["source"]
@@ -149,7 +154,16 @@ def assemble_photos(folder: Path, settings: PhotoSettings, size: int) -> Collect
         {"name": s.name, "url": s.url, "commit": s.commit, "licence": s.licence} for s in PHOTO_SOURCES
     ]
     return assemble_pictures(
-        folder, "photos", settings.source, items, labels, PHOTO_TASKS, size, sources, about
+        folder,
+        "photos",
+        settings.source,
+        items,
+        labels,
+        PHOTO_TASKS,
+        size,
+        sources,
+        about,
+        checkpoints=checkpoints,
     )
 
 

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
@@ -122,7 +123,8 @@ class Scratch:
         if not self._usable():
             self._make()
         self._offset = np.load(self._pixels_path, mmap_mode="r", allow_pickle=False).offset
-        self._file = os.open(self._pixels_path, os.O_RDWR)
+        self._file = self._pixels_path.open("r+b", buffering=0)
+        self._writing = Lock()
 
     def _usable(self) -> bool:
         try:
@@ -141,12 +143,14 @@ class Scratch:
         return self
 
     def __exit__(self, *error: object) -> None:
-        os.close(self._file)
+        self._file.close()
 
     def write(self, row: int, square: np.ndarray) -> None:
-        """Store the pixels of one item, uint8 [size x size x 3]; threads may write different rows at once."""
-        length = square.nbytes
-        if os.pwrite(self._file, square.tobytes(), self._offset + row * length) != length:
+        """Store the pixels of one item, uint8 [size x size x 3]; any thread may call it."""
+        with self._writing:
+            self._file.seek(self._offset + row * square.nbytes)
+            written = self._file.write(square.tobytes())
+        if written != square.nbytes:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def records(self) -> np.ndarray:
@@ -157,7 +161,7 @@ class Scratch:
 
     def save(self, records: list[tuple[int, int, int]]) -> None:
         """Add records, after the pixels written before have reached the disk."""
-        os.fsync(self._file)
+        os.fsync(self._file.fileno())
         with self._journal_path.open("r+b") as journal:
             end = journal.seek(0, os.SEEK_END)
             journal.seek(end - end % RECORD.itemsize)
@@ -236,9 +240,13 @@ def _storage_errors(folder: Path) -> Iterator[None]:
     except StorageError:
         raise
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        reason = "the disk is full" if full else f"writing failed ({error})"
-        raise StorageError(f"{folder}: {reason}; what is decoded is kept: mend it and start again") from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason, remedy = "the disk is full", "free some space"
+        else:
+            reason, remedy = f"writing failed ({error.strerror or error})", "mend that"
+        raise StorageError(
+            f"{folder}: {reason}; {remedy} and start again: what is decoded is kept"
+        ) from error
 
 
 def decode_items(

@@ -108,6 +108,25 @@ class AssembleOwn(Section):
     leave_out_group: bool
 
 
+class AssembleStl(Section):
+    """`assemble.stl`: Pinterest's public Shop-the-Look pairs (`unifiedlib.loaders.stl.StlSettings`)."""
+
+    size: Annotated[int, Field(ge=16)]
+    source: str
+    part: Literal["home", "fashion"]
+    test_share: Annotated[float, Field(gt=0, lt=1)]
+    min_boxes: Count
+    shared_boxes: Literal["leave_out", "merge"]
+    seed: Seed
+
+
+class AssembleBenchmark(Section):
+    """`assemble.cub` and its kin: a public benchmark in its official layout (`unifiedlib.loaders.benchmarks`)."""
+
+    size: Annotated[int, Field(ge=16)]
+    source: str
+
+
 class Train(Section):
     """`train.<collection>`: model and training (`unifiedlib.training.TrainSettings`)."""
 
@@ -130,6 +149,7 @@ class Train(Section):
     images_per_class: Count
     catalog_share: Share
     optimizer: Literal["adamw", "sgd"]
+    schedule: Literal["cosine", "step"]
     momentum: BelowOne
     weight_decay: NotNegative
     validation_share: BelowOne
@@ -167,6 +187,12 @@ class PerCollection(Section, Generic[AnySection]):
     decor: AnySection
     photos: AnySection
     own: AnySection
+    stl: AnySection
+    cub: AnySection
+    cars: AnySection
+    sop: AnySection
+    inshop: AnySection
+    benchmarks: AnySection
 
 
 class Assemble(Section):
@@ -175,6 +201,12 @@ class Assemble(Section):
     decor: AssembleDecor
     photos: AssemblePhotos
     own: AssembleOwn
+    stl: AssembleStl
+    cub: AssembleBenchmark
+    cars: AssembleBenchmark
+    sop: AssembleBenchmark
+    inshop: AssembleBenchmark
+    benchmarks: AssembleBenchmark
 
 
 class Params(Section):

@@ -58,13 +58,14 @@ def publish_overview() -> None:
 def publish_world() -> None:
     """Draw the figures of docs/decor.md, which show what the parameters of `assemble.decor` do."""
     chosen = load_params(paths.resolve("params.yaml")).assemble.decor.model_dump(exclude={"size"})
+    settings = DecorSettings(**chosen)
     drawn = {
-        "nuisances": decor.nuisance_sheet,
-        "products": decor.product_sheet,
-        "clicks": decor.click_figure,
+        "nuisances": decor.nuisance_sheet(settings),
+        "products": decor.product_sheet(settings),
+        "clicks": decor.click_figure(settings),
     }
-    for name, draw in drawn.items():
-        figures.save_figure(draw(DecorSettings(**chosen)), paths.resolve(f"docs/figures/decor-{name}.png"))
+    for name, figure in drawn.items():
+        figures.save_figure(figure, paths.resolve(f"docs/figures/decor-{name}.png"))
 
 
 def publish(collection: str) -> None:

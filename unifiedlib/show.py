@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from unifiedlib import paths
+from unifiedlib.loaders.reference import METRIC, ZHAI_WU, beside_reference, reference_numbers
 from unifiedlib.params import COLLECTIONS
 from unifiedlib.results import own_rows, result_table, table_markdown
 
@@ -24,10 +25,19 @@ def result_folder(collection: str) -> Path:
     return results
 
 
+def _published(scores: pd.DataFrame) -> list[str]:
+    """Published numbers beside the measured ones, where a public benchmark was run."""
+    if scores[scores["metric"] == METRIC].merge(reference_numbers()[["task"]].drop_duplicates()).empty:
+        return []
+    table = beside_reference(scores).drop(columns=["low", "high", "source"])
+    return [f"beside the published numbers ({ZHAI_WU}):", "", table.round(3).to_string(index=False), ""]
+
+
 def summary(collection: str) -> str:
     """Result table, claims and the report's address as text. Raises FileNotFoundError when there are no results yet."""
     results = result_folder(collection)
-    table = table_markdown(own_rows(result_table(pd.read_csv(results / "scores.csv"))))
+    scores = pd.read_csv(results / "scores.csv")
+    table = table_markdown(own_rows(result_table(scores)))
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
     lines = [
         f"{claim['id']}: {claim['verdict']}: {claim['claim']}" for claim in claims if "/" not in claim["id"]
@@ -38,6 +48,7 @@ def summary(collection: str) -> str:
             f"{collection}: mean over seeds, 95 % interval over queries",
             "",
             table,
+            *_published(scores),
             *lines,
             "",
             f"report: {report}",

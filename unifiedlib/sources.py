@@ -2,7 +2,7 @@
 
     python -m unifiedlib.sources photos                   # git, at pinned commits, unless they are there
     python -m unifiedlib.sources photos --local FOLDER    # a copy that you have
-    python -m unifiedlib.sources own                      # your own pictures stay where params.yaml says they are
+    python -m unifiedlib.sources own                      # own, stl, cub …: pictures stay where params.yaml says they are
 
 `data/sources/photos` is a link to the copy or to the clones; `data/sources/<collection>.json` says how many files of which
 total size there are and hashes their listing, so that DVC notices another source without reading each picture.
@@ -21,13 +21,20 @@ from pathlib import Path
 
 from unifiedlib import paths
 from unifiedlib.files import atomic_folder, sha256, write_json
+from unifiedlib.loaders.benchmarks import BENCHMARKS
+from unifiedlib.loaders.official import UNPACKED
 from unifiedlib.params import load_params
 from unifiedlib.photos import SOURCES as PHOTO_SOURCES
 from unifiedlib.photos import Source
 
 SOURCES_FOLDER = Path("data/sources")
 SOURCES = {"photos": PHOTO_SOURCES}
-OWN = "own"
+PLACED = {
+    "own": "docs/your-own-pictures.md",
+    "stl": "docs/shop-the-look-pairs.md",
+    **dict.fromkeys((*BENCHMARKS, "benchmarks"), "docs/benchmarks.md"),
+}
+NOT_LISTED = (".git", UNPACKED)
 
 
 class SourceError(RuntimeError):
@@ -88,9 +95,9 @@ def check_folder(folder: Path, sources: Sequence[Source]) -> None:
 
 
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    """Every file below `folder` but git's, as (relative path, size in bytes), in order."""
+    """Every file below `folder`, but git's and what archives were unpacked to, as (relative path, size in bytes), in order."""
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if name != ".git")
+        folders[:] = sorted(name for name in folders if name not in NOT_LISTED)
         for name in sorted(names):
             path = Path(place, name)
             yield path.relative_to(folder).as_posix(), path.stat().st_size
@@ -111,22 +118,23 @@ def listing(folder: Path, sources: Sequence[Source]) -> dict[str, dict[str, int 
     return {source.folder: _listing(folder / source.folder) for source in sources}
 
 
-def note_own(source: Path) -> Path:
-    """List your own pictures: all files below a folder, or below a table's folder, and the table's SHA-256.
+def note(collection: str, source: Path) -> Path:
+    """List the pictures of a collection that stay where they are: all files below a folder, or below a table's folder.
 
-    Returns the path of the list, `data/sources/own.json`. Raises SourceError when there is nothing at `source`.
+    Returns the path of the list, `data/sources/<collection>.json`, which holds the SHA-256 of a table, too. Raises SourceError
+    when there is nothing at `source`.
     """
     if not source.exists():
         raise SourceError(
-            f"{source} is missing: write in params.yaml, at assemble.own.source, where your folder or table is "
-            "(docs/your-own-pictures.md)"
+            f"{source} is missing: write in params.yaml, at assemble.{collection}.source, where it is "
+            f"({PLACED[collection]} says what it must hold)"
         )
     about: dict[str, object] = {"source": str(source)}
     if source.is_file():
         about |= {"table": sha256(source), "pictures": _listing(source.parent)}
     else:
         about |= {"pictures": _listing(source)}
-    target = paths.resolve(SOURCES_FOLDER / f"{OWN}.json")
+    target = paths.resolve(SOURCES_FOLDER / f"{collection}.json")
     write_json(target, about)
     return target
 
@@ -169,18 +177,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m unifiedlib.sources", description="Put a collection's sources in place."
     )
-    parser.add_argument("collection", choices=(*SOURCES, OWN))
+    parser.add_argument("collection", choices=(*SOURCES, *PLACED))
     parser.add_argument(
         "--local", type=Path, metavar="FOLDER", help="use this copy instead of fetching the public sources"
     )
     arguments = parser.parse_args(argv)
-    if arguments.collection == OWN and arguments.local is not None:
-        parser.error("own takes no --local: write assemble.own.source in params.yaml")
+    name = arguments.collection
+    if name in PLACED and arguments.local is not None:
+        parser.error(f"{name} takes no --local: write assemble.{name}.source in params.yaml")
     try:
-        if arguments.collection == OWN:
+        if name in PLACED:
             params = load_params(paths.resolve("params.yaml"))
-            source = paths.resolve(params.assemble.own.source)
-            print(f"own: {source}, listed in {paths.relative(note_own(source))}")
+            source = paths.resolve(getattr(params.assemble, name).source)
+            print(f"{name}: {source}, listed in {paths.relative(note(name, source))}")
             return 0
         folder = provide(arguments.collection, arguments.local)
     except (SourceError, ValueError, OSError) as error:

@@ -14,8 +14,9 @@ from unifiedlib.assembly import assemble_decor, assemble_photos, assemble_pictur
 from unifiedlib.contract import Collection, load_collection
 from unifiedlib.decor import DecorSettings
 from unifiedlib.embedding import write_embeddings
+from unifiedlib.loaders.benchmarks import TABLES, benchmarks_tables, official_folder
 from unifiedlib.loaders.own import OwnSettings, own_tables
-from unifiedlib.loaders.tables import PictureTables
+from unifiedlib.loaders.stl import StlSettings, stl_tables
 from unifiedlib.model import load_model
 from unifiedlib.parallel import in_processes
 from unifiedlib.photos import PhotoSettings
@@ -29,10 +30,31 @@ def seed_folder(folder: Path, variant: str, seed: int) -> Path:
     return folder / variant / f"seed-{seed}"
 
 
-def _assemble_tables(
-    folder: Path, name: str, tables: PictureTables, size: int, settings: Mapping[str, Any]
-) -> Collection:
-    about = {**settings, "size": size}
+def assemble(name: str, folder: Path, size: int, settings: Mapping[str, Any]) -> Collection:
+    """Assemble a collection into `folder`, pictures `size` pixels square.
+
+    name: a collection of params.yaml. settings: what it alone knows, such as the fields of `DecorSettings`, `PhotoSettings` or
+    `OwnSettings`; a `source` is relative to the repository's root.
+    """
+    if name == "decor":
+        return assemble_decor(folder, DecorSettings(**settings), size)
+    placed = {**settings, "source": paths.resolve(settings.get("source", ""))}
+    match name:
+        case "photos":
+            return assemble_photos(folder, PhotoSettings(**placed), size)
+        case "own":
+            tables = own_tables(OwnSettings(**placed))
+        case "stl":
+            tables = stl_tables(StlSettings(**placed))
+        case "benchmarks":
+            for dataset in TABLES:
+                official_folder(placed["source"], dataset)
+            tables = benchmarks_tables(placed["source"])
+        case _ if name in TABLES:
+            tables = TABLES[name](official_folder(placed["source"], name))
+        case _:
+            known = ", ".join(("decor", "photos", "own", "stl", *TABLES, "benchmarks"))
+            raise ValueError(f"there is no collection '{name}' to assemble; choose one of {known}")
     return assemble_pictures(
         folder,
         name,
@@ -42,25 +64,8 @@ def _assemble_tables(
         tables.tasks,
         size,
         tables.sources,
-        about,
+        {**settings, "size": size},
     )
-
-
-def assemble(name: str, folder: Path, size: int, settings: Mapping[str, Any]) -> Collection:
-    """Assemble a collection into `folder`, pictures `size` pixels square.
-
-    name: `decor`, `photos` or `own`. settings: the fields of `DecorSettings`, `PhotoSettings` or `OwnSettings`; a `source` is
-    relative to the repository's root.
-    """
-    if name == "decor":
-        return assemble_decor(folder, DecorSettings(**settings), size)
-    placed = {**settings, "source": paths.resolve(settings.get("source", ""))}
-    match name:
-        case "photos":
-            return assemble_photos(folder, PhotoSettings(**placed), size)
-        case "own":
-            return _assemble_tables(folder, name, own_tables(OwnSettings(**placed)), size, settings)
-    raise ValueError(f"there is no collection '{name}' to assemble; choose decor, photos or own")
 
 
 def _train_and_save(training: Training, model_folder: Path) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from unifiedlib.checkpoint import load_checkpoint, save_checkpoint
 from unifiedlib.contract import Collection
 from unifiedlib.features import cached_features
 from unifiedlib.model import EmbeddingModel, ModelSettings, save_model, to_images
-from unifiedlib.phases import LOG_EVERY, History, Phase, run_phase
+from unifiedlib.phases import LOG_EVERY, SCHEDULES, History, Phase, run_phase
 from unifiedlib.sampling import ClassBalancedSampler
 from unifiedlib.training_data import TrainingData, iterations_per_epoch, training_data
 from unifiedlib.trunk import trunk_width
@@ -40,7 +40,7 @@ LOWEST = {
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """How a model is trained. In both phases the rates fall to zero along half a cosine.
+    """How a model is trained.
 
     trunk, weights, dim, temperature: the model, see `ModelSettings`. crop, min_area, colour: views, see `AugmentationSettings`.
     head_steps, head_batch_size, head_learning_rate: the first phase; images per task in a batch.
@@ -49,6 +49,7 @@ class TrainSettings:
     frozen_stages: how many of the trunk's first stages keep their ImageNet weights.
     images_per_class, catalog_share: see `ClassBalancedSampler`.
     optimizer: `adamw`, or `sgd` as in the paper; momentum: of SGD, or the first beta of AdamW; weight_decay: of either.
+    schedule: of the rates in both phases: `cosine` falls to zero along half a cosine, `step` drops to a tenth halfway.
     validation_share: share of each class's training images held out to draw the validation curve.
     checkpoint_every: steps of the second phase between two checkpoints.
     """
@@ -72,6 +73,7 @@ class TrainSettings:
     images_per_class: int
     catalog_share: float
     optimizer: str
+    schedule: str
     momentum: float
     weight_decay: float
     validation_share: float
@@ -83,6 +85,8 @@ class TrainSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}")
+        if self.schedule not in SCHEDULES:
+            raise ValueError(f"schedule is {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
         if self.checkpoint_every % LOG_EVERY:
             raise ValueError(
                 f"checkpoint_every is {self.checkpoint_every}; it must be a multiple of {LOG_EVERY}, "
@@ -199,6 +203,7 @@ class Training:
             images_at_once=len(samplers) * settings.head_batch_size,
             validate_every=settings.head_steps,
             kept="Nothing was written.",
+            schedule=settings.schedule,
         )
 
     def phase_two(self, model: EmbeddingModel, data: TrainingData) -> Phase:
@@ -240,6 +245,7 @@ class Training:
             images_at_once=settings.images_at_once,
             validate_every=per_epoch,
             kept=f"The last checkpoint, if any, is kept in {path}.",
+            schedule=settings.schedule,
             checkpoint=checkpoint,
         )
 

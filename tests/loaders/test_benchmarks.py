@@ -10,13 +10,8 @@ from official_archives import WRITERS
 
 from unifiedlib.assembly import assemble_pictures
 from unifiedlib.evaluation import SCORE_COLUMNS
-from unifiedlib.loaders.benchmarks import (
-    TABLES,
-    benchmarks_tables,
-    beside_reference,
-    official_folder,
-    reference_numbers,
-)
+from unifiedlib.loaders.benchmarks import TABLES, benchmarks_tables, official_folder
+from unifiedlib.loaders.reference import beside_reference, reference_numbers
 
 pytestmark = pytest.mark.filterwarnings("ignore::unifiedlib.loaders.official_tables.BenchmarkWarning")
 

@@ -27,7 +27,8 @@ CLICK_NOISES = (0.0, 0.15, 0.3, 0.6)
 def _alone(settings: DecorSettings, domain: str, name: str, step: float) -> World:
     """A world in which pictures of the domain show one nuisance, so strong, and no other."""
     factors = {f"{domain}_{one}": 0.0 for one in NUISANCES[domain]}
-    return World(replace(settings, **{**factors, f"{domain}_strength": 1.0, f"{domain}_{name}": step}))
+    alone = {**factors, f"{domain}_strength": 1.0, f"{domain}_{name}": step}
+    return World(DecorSettings(**{**vars(settings), **alone}))
 
 
 def _clearest(settings: DecorSettings, domain: str, name: str) -> int:
@@ -41,7 +42,7 @@ def _clearest(settings: DecorSettings, domain: str, name: str) -> int:
 
 def nuisance_sheet(settings: DecorSettings, size: int = 96) -> Figure:
     """A row per nuisance: one item with that nuisance alone, from nothing to its most. `size` of a picture, pixels."""
-    rows = []
+    rows: list[Row] = []
     for domain, names in NUISANCES.items():
         for name in names:
             item = _clearest(settings, domain, name)
@@ -71,10 +72,10 @@ def _catalog(world: World, style: int, count: int, size: int) -> list[Tile | Non
 
 def product_sheet(settings: DecorSettings, style: int = 29, count: int = 9, size: int = 96) -> Figure:
     """What `look_overlap` and `line_share` do: products of one style, three of a line beside each other, at 0, 0.5 and 1."""
-    rows = []
+    rows: list[Row] = []
     for name in ("look_overlap", "line_share"):
         for value in (0.0, 0.5, 1.0):
-            world = World(replace(settings, **{name: value}))
+            world = World(DecorSettings(**{**vars(settings), name: value}))
             gap = 0.25 if rows and value == 0 else 0.0
             rows.append(Row(f"{name} {value:g}", _catalog(world, style, count, size), gap))
     look = STYLES[style][1]

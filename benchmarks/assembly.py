@@ -20,7 +20,7 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
@@ -141,7 +141,7 @@ def read_batches(pixels: np.ndarray, count: int) -> None:
         torch.from_numpy(pixels[rng.choice(len(pixels), BATCH, replace=False)])
 
 
-def measure(ways: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+def measure(ways: Mapping[str, Callable[[], None]], rounds: int) -> dict[str, float]:
     """Median seconds of each way; every round runs each once, after a round that is not counted."""
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for number in range(rounds + 1):

@@ -171,19 +171,19 @@ assembled(folder, source, [f"{n:03d}.png" for n in range(count)], workers=1, sav
 
 
 def test_assembly_killed_midway_goes_on_and_makes_the_same_bytes(tmp_path: Path, decoded: list[str]) -> None:
-    names = write_pictures(tmp_path / "source", 240, 700, 500)
-    command = [sys.executable, "-c", SCRIPT, tmp_path / "data/mine", tmp_path / "source", "240"]
+    names = write_pictures(tmp_path / "source", 120, 500, 400)
+    command = [sys.executable, "-c", SCRIPT, tmp_path / "data/mine", tmp_path / "source", "120"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     run = subprocess.Popen(command, env=environment)
     scratch = tmp_path / "data/.checkpoints/mine"
-    while not any(path.stat().st_size >= 30 * RECORD.itemsize for path in scratch.glob("*/journal")):
+    while not any(path.stat().st_size >= 20 * RECORD.itemsize for path in scratch.glob("*/journal")):
         assert run.poll() is None
         time.sleep(0.01)
     run.send_signal(signal.SIGKILL)
     run.wait()
     journal = next(scratch.glob("*/journal"))
     done = journal.stat().st_size // RECORD.itemsize
-    assert 30 <= done < 240
+    assert 20 <= done < 120
     assert not (tmp_path / "data/mine").exists()
     assembled(tmp_path / "data/mine", tmp_path / "source", names)
     assert sorted(decoded) == names[done:]

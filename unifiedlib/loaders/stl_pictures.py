@@ -154,7 +154,7 @@ def run_round(settings: FetchSettings) -> list[str]:
     """
     program = downloader(settings.environment)
     per_shard = json.loads((settings.round / "plan.json").read_text(encoding="utf-8"))["per_shard"]
-    signatures = pd.read_parquet(settings.round / "urls.parquet")["signature"].tolist()
+    signatures: list[str] = pd.read_parquet(settings.round / "urls.parquet")["signature"].tolist()
     log = settings.round / "log.txt"
     print(
         f"fetching {len(signatures):,} pictures; the downloader writes to {paths.relative(log)}", flush=True

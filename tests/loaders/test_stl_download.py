@@ -105,6 +105,10 @@ class Answer(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def send_late(self, body: bytes) -> None:
+        time.sleep(4)
+        self.send(200, body, len(body))
+
     def do_GET(self) -> None:
         name = self.server.names.get(Path(self.path).stem, "unknown")
         with self.server.lock:
@@ -118,7 +122,7 @@ class Answer(BaseHTTPRequestHandler):
             "cut": lambda: self.send(200, body[:-300]),
             "html": lambda: self.send(200, b"<html>sorry</html>", 18, {"Content-Type": "image/jpeg"}),
             "empty": lambda: self.send(200, b"", 0),
-            "slow": lambda: (time.sleep(4), self.send(200, body, len(body)))[1],
+            "slow": lambda: self.send_late(body),
             "dead-end": lambda: self.send(302, b"", 0, {"Location": "/nowhere.jpg"}),
             "circle": lambda: self.send(302, b"", 0, {"Location": self.path}),
             "closed": lambda: self.send(200, body, len(body), {"X-Robots-Tag": "noai"}),

@@ -127,7 +127,9 @@ def find_duplicates(
     """Pairs of a training item and another item in the test set of the same task that show the same picture.
 
     pixels: uint8 [n x size x size x 3]; item i of `labels` (see `unifiedlib.contract`) is `pixels[rows[i]]`, or `pixels[i]`.
-    max_distance: bits, of 64, in which the hashes of near pictures may differ.
+    max_distance: bits, of 64, in which the hashes of near pictures may differ. Of 322 photographs encoded anew (quality 30 or
+        60, or at 0.8 of their size) all lay within 4 bits; of the 10,598 in `photos`, whose training and test pictures hold
+        no copies, 1 pair lay within 4, 10 within 6, 86 within 8.
     Columns: item, other (in the test set), task, distance (bits; 0 for exact pairs), kind (`exact` or `near`). An item that
     is itself in both parts is no duplicate of itself, and one that is openly in the gallery none of other gallery pictures.
     Of one item's pairs of a kind, the nearest 100 are listed. Raises ValueError for a distance out of range.

@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -137,6 +142,30 @@ def test_unfinished_shards_stop_the_run_and_are_kept(tmp_path: Path) -> None:
         fetch_pictures(fetching)
     assert (fetching.round / "urls.parquet").is_file()
     assert not (fetching.folder / "pictures.parquet").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no locks of folders")
+def test_downloader_that_outlives_its_run_keeps_the_folder(tmp_path: Path) -> None:
+    fetching = settings(tmp_path)
+    program = fetching.environment / "bin" / "img2dataset"
+    program.unlink()
+    program.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/started\nexec sleep 60\n")
+    program.chmod(0o755)
+    arguments = [str(fetching.folder), "--environment", str(fetching.environment)]
+    run = subprocess.Popen([sys.executable, "-m", "unifiedlib.loaders.stl_pictures", *arguments])
+    started, give_up = tmp_path / "started", time.monotonic() + 60
+    while not (started.is_file() and started.read_text().strip()) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    run.kill()
+    run.wait()
+    try:
+        with pytest.raises(
+            FetchError, match=r"another download is at work in .*: wait for its end, or stop it"
+        ):
+            fetch_pictures(fetching)
+    finally:
+        os.kill(int(started.read_text()), signal.SIGKILL)
+    assert (fetching.round / "plan.json").is_file()
 
 
 def test_summary_counts_the_commonest_reasons() -> None:

@@ -14,7 +14,8 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,9 @@ from unifiedlib import paths
 from unifiedlib.files import atomic_folder, write_json, write_table
 from unifiedlib.loaders.stl_fetched import SUCCESS, collect, finished_shards, read_fetched, still_wanted
 from unifiedlib.loaders.stl_pairs import PARTS, check_signature, read_pairs
+
+if sys.platform != "win32":
+    import fcntl
 
 BASE_URL = "http://i.pinimg.com/400x"
 ENVIRONMENT_VARIABLE = "UNIFIEDLIB_DOWNLOADER"
@@ -136,6 +140,28 @@ def command(program: Path, settings: FetchSettings, per_shard: int) -> list[str]
     return [str(program), *(f"--{name}={value}" for name, value in options.items())]
 
 
+@contextmanager
+def _alone(folder: Path) -> Iterator[tuple[int, ...]]:
+    """Hold the folder's lock, where the system has such locks; yields the descriptor that holds it.
+
+    The downloader inherits it: one that outlives the run that started it keeps the folder to itself until it ends.
+    """
+    if sys.platform == "win32":
+        yield ()
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise FetchError(
+                f"another download is at work in {folder}: wait for its end, or stop it"
+            ) from None
+        yield (descriptor,)
+    finally:
+        os.close(descriptor)
+
+
 def write_round(settings: FetchSettings, signatures: Sequence[str]) -> None:
     """Write the list of addresses of a new download, whole or not at all."""
     table = pd.DataFrame(
@@ -146,11 +172,12 @@ def write_round(settings: FetchSettings, signatures: Sequence[str]) -> None:
         write_json(aside / "plan.json", {"per_shard": settings.per_shard})
 
 
-def run_round(settings: FetchSettings) -> list[str]:
+def run_round(settings: FetchSettings, inherited: tuple[int, ...] = ()) -> list[str]:
     """Run the downloader on the list in `settings.round`, check and enter what came, and remove the round.
 
-    Returns the signatures that were tried. Raises FetchError when the downloader fails or leaves shards unfinished; the
-    round then stays, and the next run goes on with it.
+    inherited: descriptors that the downloader keeps open. Returns the signatures that were tried.
+    Raises FetchError when the downloader fails or leaves shards unfinished; the round then stays, and the next run goes
+    on with it.
     """
     program = downloader(settings.environment)
     per_shard = json.loads((settings.round / "plan.json").read_text(encoding="utf-8"))["per_shard"]
@@ -160,9 +187,14 @@ def run_round(settings: FetchSettings) -> list[str]:
         f"fetching {len(signatures):,} pictures; the downloader writes to {paths.relative(log)}", flush=True
     )
     with log.open("ab") as stream:
-        argv = command(program, settings, per_shard)
         done = subprocess.run(
-            argv, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream, env=os.environ | QUIET, check=False
+            command(program, settings, per_shard),
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=stream,
+            env=os.environ | QUIET,
+            pass_fds=inherited,
+            check=False,
         )
     if done.returncode != 0:
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() or ["it said nothing"]
@@ -184,16 +216,19 @@ def run_round(settings: FetchSettings) -> list[str]:
 def fetch_pictures(settings: FetchSettings) -> pd.DataFrame:
     """Fetch the part's pictures that are missing or failed; returns the part's rows of `pictures.parquet`.
 
-    A download that was stopped is finished first. Raises FetchError when the downloader is missing or fails, PairsError
-    for a broken list, FileNotFoundError without one.
+    A download that was stopped is finished first. Raises FetchError when the downloader is missing or fails, or another
+    run is at work in the folder; PairsError for a broken list, FileNotFoundError without one.
     """
     signatures = part_signatures(settings.folder, settings.part)
-    tried = set(run_round(settings)) if (settings.round / "plan.json").is_file() else set()
-    if wanted := [name for name in still_wanted(settings.folder, signatures) if name not in tried]:
-        downloader(settings.environment)
-        write_round(settings, wanted)
-        run_round(settings)
-    table = read_fetched(settings.folder)
+    with _alone(settings.folder) as lock:
+        stopped = (settings.round / "plan.json").is_file()
+        tried = set(run_round(settings, lock)) if stopped else set()
+        wanted = [name for name in still_wanted(settings.folder, signatures) if name not in tried]
+        if wanted:
+            downloader(settings.environment)
+            write_round(settings, wanted)
+            run_round(settings, lock)
+        table = read_fetched(settings.folder)
     return table[table["signature"].isin(signatures)].reset_index(drop=True)
 
 

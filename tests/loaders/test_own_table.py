@@ -174,6 +174,11 @@ def test_nested_column_that_means_nothing_here_is_not_read(tmp_path: Path) -> No
     assert len(dealt(write_parquet(tmp_path, extra=[["any"]] * 24)).items) == 24
 
 
+def test_text_of_parquet_that_is_not_utf_8_is_refused(tmp_path: Path) -> None:
+    labels = pa.Array.from_buffers(pa.string(), 24, pa.array([b"k\xf6tt", b"red"] * 12).buffers())
+    refused(write_parquet(tmp_path, label=labels), "cannot be read as Parquet .*UTF8")
+
+
 def test_missing_value_in_parquet_names_the_row_from_0(tmp_path: Path) -> None:
     labels = ["red", None] * 12
     refused(write_parquet(tmp_path, label=labels), r"row 1 \(the first is row 0\): label is empty")

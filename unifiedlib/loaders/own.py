@@ -136,16 +136,15 @@ def _with_roles(rows: OwnRows, sets: dict[str, str], settings: OwnSettings) -> p
 
 def _check_crossing(rows: OwnRows, frame: pd.DataFrame) -> None:
     """The unified embedding trains on every task, so no task may train on a group that any task queries with."""
-    trained = frame[frame["role"] == "train"]
-    crossing = frame["role"].str.startswith("query") & frame["group"].isin(trained["group"].unique())
-    if crossing.any():
-        row = int(frame.index[crossing.argmax()])
-        group = frame["group"].loc[row]
-        other = int(trained.index[(trained["group"] == group).argmax()])
+    group = codes(frame["group"])
+    trained = (frame["role"] == "train").to_numpy()
+    queries = frame["role"].str.startswith("query").to_numpy()
+    if (row := first(queries & np.isin(group, group[trained]))) is not None:
+        other = int((trained & (group == group[row])).argmax())
         raise rows.error(
             row,
-            f"is a query of the group '{group}', which {rows.name(other)} trains on: a group (without one: a picture) is "
-            "either trained on or searched with, in all tasks alike",
+            f"is a query of the group '{frame['group'].iloc[row]}', which {rows.name(other)} trains on: a group (without "
+            "one: a picture) is either trained on or searched with, in all tasks alike",
         )
 
 
@@ -236,7 +235,7 @@ def own_tables(settings: OwnSettings) -> PictureTables:
         _check_task(rows, task, chosen, _remedy(rows, task, settings))
     labels = frame.loc[~frame["dropped"], list(LABEL_COLUMNS)].reset_index(drop=True)
     tasks = {task: TaskSpec(settings.k, name, settings.leave_out_group) for task, name in sets.items()}
-    about = [{"name": source.name, "url": "", "commit": "", "licence": "your own"}]
+    about = [{"name": source.resolve().name, "url": "", "commit": "", "licence": "your own"}]
     tables = PictureTables(rows.folder, items, labels, tasks, about)
     depths = {task: _task_k(rows, tables, task) for task in tasks}
     return replace(tables, tasks={task: replace(spec, k=depths[task]) for task, spec in tasks.items()})

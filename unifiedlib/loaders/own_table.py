@@ -131,6 +131,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             names = file.schema_arrow.names
             _check_header(path, names)
             table = file.read(columns=[name for name in COLUMNS if name in names])
+            table.validate(full=True)
     except (pa.ArrowException, OSError) as error:
         raise ValueError(
             f"{path}: cannot be read as Parquet ({str(error).strip().splitlines()[0]}): write it again, "
@@ -141,6 +142,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _numbers(rows: OwnRows, name: str) -> pd.Series:
     texts = rows.frame[name]
+    if (texts == "").all():
+        return pd.Series(np.nan, texts.index)
     numbers = pd.to_numeric(texts.mask(texts == "", "nan"), errors="coerce").astype(np.float64)
     if (row := first((texts != "") & ~np.isfinite(numbers))) is not None:
         raise rows.error(

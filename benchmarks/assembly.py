@@ -5,7 +5,9 @@
 Draws seeded, photo-like JPEGs (smooth noise and texture, quality 90) into a temporary folder: many of 400 x 300 pixels, some of
 4,000 x 3,000. Then, in turn within each round, over the same files in the file cache:
 
-- `assembly`: `assemble_pictures`, from the tables to the checked collection, pixels 112 x 112, search for copies included;
+- `pixels.npy`: `decode_items`, the pixels 112 x 112 of every picture on disk;
+- `collection`: `assemble_pictures`, the same and what torchvision does not do: tables checked, copies of test pictures sought,
+  the collection written and read again;
 - `ImageFolder`: one pass of torchvision's `ImageFolder` through a `DataLoader` (`Resize((112, 112))`, `PILToTensor`), its
   workers started before;
 - `JPEG decoder`: Pillow's full decoding alone, without a resize, in as many threads.
@@ -28,6 +30,7 @@ from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
 from pathlib import Path
+from shutil import rmtree
 from statistics import median
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -43,6 +46,7 @@ from torchvision.transforms import Compose, PILToTensor, Resize
 
 from unifiedlib.assembly import assemble_pictures
 from unifiedlib.contract import TaskSpec, load_collection
+from unifiedlib.decoding import decode_items
 
 ROOT = Path(__file__).parents[1]
 SIZE = 112
@@ -88,6 +92,14 @@ def draw(files: Files, seed: int) -> None:
         path = files.folder / f"class-{number % 2}" / f"{number:05d}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(photo(rng, files.width, files.height)).save(path, quality=90)
+
+
+def pixels_only(files: Files, target: Path) -> None:
+    """Decode the pictures to `target / "pixels.npy"`."""
+    names = [path.relative_to(files.folder).as_posix() for path in files.paths()]
+    rmtree(target, ignore_errors=True)
+    with redirect_stdout(StringIO()):
+        decode_items(pd.DataFrame({"image": names, "box": None}), files.folder, SIZE, target, WORKERS)
 
 
 def assembly(files: Files, target: Path) -> None:
@@ -157,7 +169,8 @@ def compare(files: Files, work: Path, rounds: int) -> list[tuple[str, str, float
     """Rows (what is read, way, seconds per picture)."""
     loader = image_folder(files, max(1, min(BATCH, files.count // (4 * WORKERS))), shuffle=False)
     ways = {
-        "assembly": partial(assembly, files, work / "collection"),
+        "pixels.npy": partial(pixels_only, files, work / "pixels"),
+        "collection": partial(assembly, files, work / "collection"),
         "ImageFolder": partial(read_all, loader),
         "JPEG decoder": partial(decode_all, files),
     }
@@ -170,7 +183,7 @@ def compare_batches(files: Files, work: Path, rounds: int) -> list[tuple[str, st
     pixels = load_collection(work / "collection").pixels
     loader = image_folder(files, BATCH, shuffle=True)
     ways = {
-        "assembly": partial(read_batches, pixels, len(loader)),
+        "pixels.npy": partial(read_batches, pixels, len(loader)),
         "ImageFolder": partial(read_all, loader),
     }
     return [(f"batch of {BATCH}", way, took / len(loader)) for way, took in measure(ways, rounds).items()]
@@ -181,7 +194,7 @@ def table_of(rows: list[tuple[str, str, float]]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=["read", "way", "milliseconds"])
     peer = table[table["way"] == "ImageFolder"].set_index("read")["milliseconds"]
     table["times_imagefolder"] = table["read"].map(peer) / table["milliseconds"]
-    table["target"] = table["read"].map(TARGETS).where(table["way"] == "assembly")
+    table["target"] = table["read"].map(TARGETS).where(table["way"] == "pixels.npy")
     table["milliseconds"] *= 1000
     return table.round({"milliseconds": 3, "times_imagefolder": 2})
 

@@ -8,6 +8,7 @@ bits: re-encoded, resized or slightly retouched pictures. A mirrored picture is 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ import numpy as np
 import pandas as pd
 from scipy.fft import dctn
 
+from unifiedlib.decoding import in_order
+
 PAIR_COLUMNS = ("item", "other", "task", "distance", "kind")
 HASH_BITS = 64
 # Pictures of one colour have no structure to hash: below this standard deviation of brightness (0..255) none are near.
@@ -24,7 +27,7 @@ PLAIN = 2.0
 # Test items listed per training item and kind; what is removed does not depend on it.
 MAX_OTHERS = 100
 LISTED_PAIRS = 100
-BLOCK = 256
+BLOCK = 128
 
 
 @dataclass(frozen=True)
@@ -59,15 +62,20 @@ def perceptual_hashes(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def fingerprints(pixels: np.ndarray, rows: np.ndarray | None = None) -> Fingerprints:
     """Fingerprints of `pixels[rows]`, or of all of `pixels`, uint8 [n x size x size x 3]; read once, a block at a time."""
     rows = np.arange(len(pixels)) if rows is None else rows
+    blocks = (rows[start : start + BLOCK] for start in range(0, len(rows), BLOCK))
+
+    def read(block: np.ndarray) -> tuple[list[bytes], np.ndarray, np.ndarray]:
+        stored = np.asarray(pixels[block])
+        return [hashlib.sha256(one.data).digest() for one in stored], *perceptual_hashes(stored)
+
     digests: list[bytes] = []
-    hashes = np.empty((len(rows), HASH_BITS // 8), np.uint8)
-    plain = np.empty(len(rows), bool)
-    for start in range(0, len(rows), BLOCK):
-        block = np.asarray(pixels[rows[start : start + BLOCK]])
-        digests += [hashlib.sha256(one.data).digest() for one in block]
-        hashes[start : start + BLOCK], plain[start : start + BLOCK] = perceptual_hashes(block)
+    hashes, plain = [np.empty((0, HASH_BITS // 8), np.uint8)], [np.empty(0, bool)]
+    for _, (some_digests, some_hashes, some_plain) in in_order(read, blocks, os.cpu_count() or 1):
+        digests += some_digests
+        hashes.append(some_hashes)
+        plain.append(some_plain)
     content = pd.factorize(np.array(digests, object))[0].astype(np.int64)
-    return Fingerprints(content, hashes, plain)
+    return Fingerprints(content, np.concatenate(hashes), np.concatenate(plain))
 
 
 def _nearest_first(pairs: pd.DataFrame, queries: np.ndarray) -> pd.DataFrame:

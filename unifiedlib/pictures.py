@@ -179,7 +179,7 @@ def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
         picture = picture.convert("RGBA")
         white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, picture).convert("RGB")
-    return picture.convert("RGB")
+    return picture if picture.mode == "RGB" else picture.convert("RGB")
 
 
 def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:

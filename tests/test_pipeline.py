@@ -27,7 +27,13 @@ INDIFFERENT = (
     "unifiedlib.parallel",
     "unifiedlib.threads",
 )
-SHOWING = ("unifiedlib.palette", "unifiedlib.figures", "unifiedlib.story", "unifiedlib.retrieval")
+SHOWING = (
+    "unifiedlib.palette",
+    "unifiedlib.data_card",
+    "unifiedlib.figures",
+    "unifiedlib.story",
+    "unifiedlib.retrieval",
+)
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
 FRONT = "unifiedlib.stages"
 MADE_BY_ONE_COLLECTION = ("unifiedlib.decor", "unifiedlib.photos", "unifiedlib.loaders")

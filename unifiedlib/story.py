@@ -175,9 +175,16 @@ def left_out_table(collection: Collection) -> pd.DataFrame:
     return pd.DataFrame(collection.left_out, columns=["image", "reason"])
 
 
+def _as_text(value: object) -> str:
+    """A value as text; of a nested one the plain entries alone."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{name} {one}" for name, one in value.items() if not isinstance(one, (Mapping, list)))
+
+
 def settings_table(settings: Mapping[str, object]) -> pd.DataFrame:
     """Settings as a table: columns setting, value (as text)."""
-    return pd.DataFrame({"setting": list(settings), "value": [str(value) for value in settings.values()]})
+    return pd.DataFrame({"setting": list(settings), "value": [_as_text(one) for one in settings.values()]})
 
 
 def model_table(model_folder: Path, variants: Sequence[str], seeds: Sequence[int]) -> pd.DataFrame:
@@ -202,8 +209,10 @@ def version_table() -> pd.DataFrame:
 
 
 def source_table(collection: Collection) -> pd.DataFrame:
-    """Where the pictures come from, under which licence: columns name, url, commit, licence."""
-    return pd.DataFrame(collection.sources, columns=["name", "url", "commit", "licence"])
+    """Where the pictures come from, under which licence: columns name, url, commit, licence, and note where there is one."""
+    columns = ["name", "url", "commit", "licence"]
+    noted = any(source.get("note") for source in collection.sources)
+    return pd.DataFrame(collection.sources, columns=[*columns, "note"] if noted else columns)
 
 
 def training_sentence(collection: Collection, variant: str) -> str:

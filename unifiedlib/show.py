@@ -25,8 +25,8 @@ def result_folder(collection: str) -> Path:
     return results
 
 
-def _published(scores: pd.DataFrame) -> list[str]:
-    """Published numbers beside the measured ones, where a public benchmark was run."""
+def published_lines(scores: pd.DataFrame) -> list[str]:
+    """Published numbers beside the measured ones, as lines of text; none where no public benchmark was run."""
     if scores[scores["metric"] == METRIC].merge(reference_numbers()[["task"]].drop_duplicates()).empty:
         return []
     table = beside_reference(scores).drop(columns=["low", "high", "source"])
@@ -48,7 +48,7 @@ def summary(collection: str) -> str:
             f"{collection}: mean over seeds, 95 % interval over queries",
             "",
             table,
-            *_published(scores),
+            *published_lines(scores),
             *lines,
             "",
             f"report: {report}",

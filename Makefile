@@ -2,13 +2,14 @@
 # make own      the same on your own pictures (docs/your-own-pictures.md)
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make lab      JupyterLab       make test   every test              make lint     style and types
+# make bench    speed and memory beside a named peer (5 minutes, on an idle machine)
 # make publish  docs/results and README from the last runs
 # make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: bench publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 UV := uv==0.13.9
@@ -51,6 +52,11 @@ lint: venv
 	ruff check .
 	ruff format --check .
 	mypy
+
+bench: venv
+	python benchmarks/allocator.py
+	python benchmarks/decor.py
+	python benchmarks/assembly.py
 
 venv: .venv/.installed
 

@@ -68,3 +68,14 @@ def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes, read in pieces."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def inside(folder: Path, relative: str, where: str) -> str:
+    """`relative`, cleaned, as a path below `folder`; links are followed.
+
+    where: what named it, for the message, such as `images.csv row 3`. Raises ValueError when it leads outside the folder.
+    """
+    path = (folder / relative.strip().lstrip("/")).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise ValueError(f"{folder}: {where} names {relative!r}, which leads outside the folder")
+    return path.relative_to(folder.resolve()).as_posix()

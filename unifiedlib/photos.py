@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from unifiedlib.contract import TaskSpec
+from unifiedlib.files import inside
 
 NOT_CATEGORIES = ("Not sure", "Skip", "Other")
 SPLITS = ("person", "random")
@@ -87,14 +88,6 @@ def _require(path: Path) -> Path:
     return path
 
 
-def _inside(folder: Path, relative: str, row: int) -> str:
-    """`relative`, cleaned, as a path that stays inside `folder`."""
-    path = (folder / relative.strip().lstrip("/")).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ValueError(f"{folder}: row {row} names {relative!r}, which leads outside the folder")
-    return path.relative_to(folder.resolve()).as_posix()
-
-
 def _test_people(people: pd.Series, share: float, generator: np.random.Generator) -> set[str]:
     """People drawn at random until they hold `share` of the pictures."""
     counts = people.value_counts(sort=False).sort_index()
@@ -107,7 +100,7 @@ def _garments(settings: PhotoSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
     folder = settings.source / "clothing"
     table = pd.read_csv(_require(folder / "images.csv"), dtype=str)
     table = table[~table["label"].isin(NOT_CATEGORIES)].sort_values("image").reset_index(drop=True)
-    names = [_inside(folder, f"images/{image}.jpg", row) for row, image in enumerate(table["image"])]
+    names = [inside(folder, f"images/{image}.jpg", f"row {row}") for row, image in enumerate(table["image"])]
     table["image"] = [f"clothing/{name}" for name in names]
     table = table[[(settings.source / name).is_file() for name in table["image"]]].reset_index(drop=True)
     generator = np.random.default_rng(settings.seed)
@@ -145,7 +138,7 @@ def _grocery_items(settings: PhotoSettings) -> pd.DataFrame:
     )
     table = pd.concat([catalog, phone], ignore_index=True)
     table["image"] = [
-        f"grocery/dataset/{_inside(folder, image, row)}" for row, image in enumerate(table["image"])
+        f"grocery/dataset/{inside(folder, image, f'row {row}')}" for row, image in enumerate(table["image"])
     ]
     table["group"] = table["image"]
     return table

@@ -31,8 +31,8 @@ def keep_freed_memory() -> bool:
     """Let this process reuse the memory that it frees, up to 512 MiB, instead of handing it back; True where that is possible.
 
     By default glibc returns every large block to the system at once, and a step of training frees and asks again for all of
-    its activations: two fifths of the step were the system clearing pages (`benchmarks/allocator.py`). Other systems' C
-    libraries have no such setting; there nothing changes.
+    its activations: it took 1.4 times as long (`benchmarks/allocator.py`). Other systems' C libraries have no such setting;
+    there nothing changes.
     """
     mallopt = _c_function("mallopt")
     if mallopt is None:

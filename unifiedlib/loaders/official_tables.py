@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from unifiedlib.contract import TaskSpec
+from unifiedlib.files import inside
 from unifiedlib.loaders.official import Benchmark
-from unifiedlib.loaders.tables import PictureTables, inside
+from unifiedlib.loaders.tables import PictureTables
 
 MISSING_ALLOWED = 0.01
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from unifiedlib.contract import DOMAINS, MERGED, ROLES
-from unifiedlib.loaders.tables import inside
+from unifiedlib.files import inside
 from unifiedlib.variants import IMAGENET, UNIFIED
 
 NAME = r"[a-z][a-z0-9_]*"

@@ -1,4 +1,4 @@
-"""What a loader gives to assembly, and the rule that its paths stay inside its folder."""
+"""What a loader gives to assembly."""
 
 from __future__ import annotations
 
@@ -23,14 +23,3 @@ class PictureTables:
     labels: pd.DataFrame
     tasks: dict[str, TaskSpec]
     sources: list[dict[str, str]]
-
-
-def inside(folder: Path, relative: str, where: str) -> str:
-    """`relative`, cleaned, as a path below `folder`; links are followed.
-
-    where: what named it, for the message, such as `images.csv row 3`. Raises ValueError when it leads outside the folder.
-    """
-    path = (folder / relative.strip().lstrip("/")).resolve()
-    if not path.is_relative_to(folder.resolve()):
-        raise ValueError(f"{folder}: {where} names {relative!r}, which leads outside the folder")
-    return path.relative_to(folder.resolve()).as_posix()

@@ -35,7 +35,7 @@ def measure(keep: bool) -> None:
     if keep and not keep_freed_memory():
         raise SystemExit("this C library has no such setting: there is nothing to compare")
     torch.set_num_threads(THREADS)
-    settings = ModelSettings("tf_efficientnet_lite0", "package", 2048, 0.05, CROP)
+    settings = ModelSettings("tf_efficientnet_lite0", "package", 2048, CROP)
     classes = {"task/label": [str(number) for number in range(50)]}
     model = EmbeddingModel(settings, classes, torch.Generator().manual_seed(0)).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from unifiedlib.contract import Collection, TaskSpec, write_collection
-from unifiedlib.training import TrainSettings
+from unifiedlib.train_settings import TrainSettings
 
 SIZE = 32
 TASKS = {
@@ -19,16 +19,27 @@ SETTINGS = TrainSettings(
     trunk="test_resnet",
     weights="none",
     dim=16,
+    pooling="average",
+    layer_norm=True,
+    loss="softmax",
     temperature=0.05,
+    margin=0.0,
+    classes_per_step=0,
+    mix="uniform",
+    weighting="equal",
+    distillation=0.0,
+    budget="per_task",
     crop=32,
     min_area=0.7,
     colour=0.1,
     head_steps=20,
     head_batch_size=8,
     head_learning_rate=0.1,
+    head_views=1,
     epochs=10,
     batch_size=4,
     images_at_once=12,
+    precision="fp32",
     learning_rate=0.01,
     trunk_learning_rate=0.002,
     frozen_stages=0,

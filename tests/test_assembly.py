@@ -23,7 +23,7 @@ from unifiedlib import decoding
 from unifiedlib.assembly import assemble_pictures
 from unifiedlib.contract import FILES, Collection, ContractError, TaskSpec
 from unifiedlib.decoding import AHEAD, RECORD, PictureList, decode_items, in_order, scratch_key
-from unifiedlib.pictures import PictureError, StorageError, read_picture
+from unifiedlib.pictures import PictureError, StorageError, read_picture, read_pixels
 
 SIZE = 24
 TASKS = {"lens": TaskSpec(k=1, label_set="product")}
@@ -67,11 +67,11 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the pictures that are decoded during the test, in order."""
     names: list[str] = []
 
-    def noting(path: Path, **options: object) -> Image.Image:
+    def noting(path: Path, **options: object) -> np.ndarray:
         names.append(path.name)
-        return read_picture(path, **options)  # type: ignore[arg-type]
+        return read_pixels(path, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(decoding, "read_picture", noting)
+    monkeypatch.setattr(decoding, "read_pixels", noting)
     return names
 
 

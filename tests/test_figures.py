@@ -45,7 +45,10 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 def history() -> pd.DataFrame:
     rows = {"phase": [1, 1, 2], "step": [20, 40, 15], "learning_rate": [0.1, 0.0, 0.0]}
     return pd.DataFrame(
-        rows | {"loss lens/style": [3.0, 2.0, 1.0], "accuracy lens/style": [np.nan, 0.5, 0.6]}
+        rows
+        | {"loss lens/style": [3.0, 2.0, 1.0], "accuracy lens/style": [np.nan, 0.5, 0.6]}
+        | {"gradient lens/style": [0.5, 0.4, 0.2], "gradient lens/product": [0.25, 0.2, 0.2]}
+        | {"gradient distilled shop_the_look": [0.25, 0.4, 0.6]}
     )
 
 
@@ -133,10 +136,36 @@ def test_loss_curves_draw_the_mean_and_each_seed() -> None:
 
 def test_untrained_variant_says_so_instead_of_a_curve() -> None:
     empty = {0: pd.DataFrame({"phase": [], "step": [], "learning_rate": []})}
-    for draw in (figures.loss_curves, figures.accuracy_curves, figures.rate_curve):
+    assert (
+        "Nothing was trained"
+        in figures.throughput_curve({0: empty[0][["phase", "step"]]}).texts[0].get_text()
+    )
+    assert "No accuracy was recorded" in figures.phase_gains(empty).texts[0].get_text()
+    for draw in (figures.loss_curves, figures.accuracy_curves, figures.rate_curve, figures.gradient_shares):
         figure = draw(empty)
         assert figure.axes == []
         assert "Nothing is trained" in figure.texts[0].get_text()
+
+
+def test_gradient_shares_are_summed_by_task_and_averaged_over_seeds() -> None:
+    one, other = history(), history().assign(**{"gradient lens/style": [0.3, 0.2, 0.0]})
+    table = figures.gradient_table({0: one, 1: other})
+    assert table["lens"].tolist() == pytest.approx([0.65, 0.5, 0.3])
+    assert table["shop_the_look"].tolist() == pytest.approx([0.25, 0.4, 0.6])
+    assert len(figures.gradient_shares({0: one}).axes[0].collections) >= 2
+
+
+def test_gain_of_the_second_phase_is_the_difference_of_the_two_last_accuracies() -> None:
+    table = figures.gain_table({0: history()})
+    assert table["label_set"].tolist() == ["lens/style"]
+    assert table["gain"].tolist() == pytest.approx([0.1])
+    assert len(figures.phase_gains({0: history()}).axes[0].lines) == 2
+
+
+def test_throughput_has_a_curve_per_seed() -> None:
+    table = pd.DataFrame({"phase": [1, 2], "step": [20, 20], "images_per_second": [900.0, 30.0]})
+    axes = figures.throughput_curve({0: table, 1: table}).axes[0]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["seed 0", "seed 1"]
 
 
 def test_accuracy_figure_without_held_out_images_says_so() -> None:

@@ -7,7 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from unifiedlib.losses import NO_LABEL, ProxyHead
+from unifiedlib.losses import NO_LABEL, ROWS_AT_ONCE, ProxyHead, first_proxies, sampled_classes
+from unifiedlib.row_optimizer import RowAdamW
 
 
 def head(n_classes: int = 5, dim: int = 8, temperature: float = 0.05) -> ProxyHead:
@@ -85,3 +86,122 @@ def test_proxies_are_parameters_and_follow_the_generator() -> None:
 def test_senseless_heads_are_refused(n_classes: int, dim: int, temperature: float) -> None:
     with pytest.raises(ValueError, match="a head needs classes"):
         head(n_classes, dim, temperature)
+
+
+def test_first_proxies_are_those_of_one_draw() -> None:
+    drawn = torch.randn(3 * ROWS_AT_ONCE + 5, 16, generator=torch.Generator().manual_seed(3)) / 16**0.5
+    assert torch.equal(head(len(drawn), 16).proxies, drawn)
+
+
+def test_part_of_the_first_proxies_is_a_part_of_the_whole() -> None:
+    def part(start: int, stop: int) -> torch.Tensor:
+        return first_proxies(2 * ROWS_AT_ONCE + 7, 4, torch.Generator().manual_seed(3), start, stop)
+
+    whole = head(2 * ROWS_AT_ONCE + 7, 4).proxies
+    for start, stop in ((0, 3), (10, ROWS_AT_ONCE + 1), (2 * ROWS_AT_ONCE - 1, len(whole)), (5, 5)):
+        assert torch.equal(part(start, stop), whole[start:stop])
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_softmax_over_some_classes_equals_a_head_of_these_alone(sparse: bool) -> None:
+    whole = ProxyHead(9, 8, 0.05, torch.Generator().manual_seed(3), sparse)
+    few = head(4)
+    classes, labels = torch.tensor([0, 3, 4, 8]), torch.tensor([8, 3, NO_LABEL, 0, 3])
+    with torch.no_grad():
+        few.proxies.copy_(whole.proxies[classes])
+    ours, theirs = unit(5).requires_grad_(), unit(5).requires_grad_()
+    loss, expected = whole(ours, labels, classes), few(theirs, torch.tensor([3, 1, NO_LABEL, 0, 1]))
+    loss.backward()
+    expected.backward()
+    assert loss.item() == expected.item()
+    assert torch.equal(ours.grad, theirs.grad)
+    assert whole.proxies.grad.is_sparse == sparse
+    gradient = whole.proxies.grad.to_dense() if sparse else whole.proxies.grad
+    assert torch.equal(gradient[classes], few.proxies.grad)
+    assert gradient.count_nonzero() == few.proxies.grad.count_nonzero()
+
+
+def test_softmax_over_all_classes_by_number_equals_that_over_all() -> None:
+    layer, labels = head(), torch.tensor([0, 4, NO_LABEL])
+    assert layer(unit(3), labels, torch.arange(5)).item() == layer(unit(3), labels).item()
+
+
+@pytest.mark.parametrize(("classes", "missing"), [([0, 1, 3], 2), ([0, 1], 2), ([], 0)])
+def test_label_outside_the_classes_of_the_step_is_refused(classes: list[int], missing: int) -> None:
+    with pytest.raises(ValueError, match=f"class {missing} of the batch is not among"):
+        head()(unit(2), torch.tensor([0, 2]), torch.tensor(classes, dtype=torch.int64))
+
+
+def test_step_over_some_classes_makes_nothing_of_the_size_of_the_head() -> None:
+    layer = ProxyHead(100_000, 8, 0.05, torch.Generator().manual_seed(3), sparse=True)
+    optimizer = RowAdamW(layer.parameters())
+    labels = torch.tensor([5, 99_999])
+    with torch.profiler.profile(profile_memory=True) as watched:
+        for number in range(2):
+            classes = sampled_classes(labels, layer.n_classes, 10, np.random.default_rng(number))
+            layer(unit(2).requires_grad_(), labels, classes).backward()
+            optimizer.step()
+            optimizer.zero_grad()
+    largest = max(event.self_cpu_memory_usage for event in watched.events())
+    assert largest <= 4 * layer.n_classes
+
+
+def test_sample_holds_the_batchs_own_classes_and_fills_up_with_others() -> None:
+    labels = torch.tensor([40, NO_LABEL, 7, 40, 0])
+    classes = sampled_classes(labels, 50, 20, np.random.default_rng(0))
+    assert classes.dtype == torch.int64
+    assert len(classes) == 20
+    assert (classes.diff() > 0).all()
+    assert {0, 7, 40} <= set(classes.tolist()) <= set(range(50))
+
+
+@pytest.mark.parametrize(("per_step", "expected"), [(1, [3, 5, 8]), (3, [3, 5, 8]), (99, list(range(10)))])
+def test_sample_is_never_smaller_than_the_batchs_classes_nor_larger_than_all(
+    per_step: int, expected: list[int]
+) -> None:
+    classes = sampled_classes(torch.tensor([8, 3, 5, 3]), 10, per_step, np.random.default_rng(0))
+    assert classes.tolist() == expected
+
+
+def test_sample_without_any_label_is_random_alone() -> None:
+    classes = sampled_classes(torch.tensor([NO_LABEL]), 10**9, 5, np.random.default_rng(0))
+    assert len(classes.unique()) == 5
+
+
+def test_other_classes_are_equally_likely() -> None:
+    generator, labels = np.random.default_rng(0), torch.tensor([0, 4, 5, 11])
+    counts = np.zeros(12)
+    for _ in range(4000):
+        counts[sampled_classes(labels, 12, 6, generator)] += 1
+    assert (counts[[0, 4, 5, 11]] == 4000).all()
+    others = np.delete(counts, [0, 4, 5, 11])
+    # 4,000 draws of 2 of 8: 1,000 each, with a standard deviation of 27.
+    assert abs(others - 1000).max() < 4 * 27
+
+
+def test_sample_follows_its_generator() -> None:
+    draws = [sampled_classes(torch.tensor([3]), 10**6, 50, np.random.default_rng(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+@pytest.mark.parametrize(("label", "per_step", "words"), [(10, 4, "must lie in 0..9"), (2, 0, "at least 1")])
+def test_senseless_samples_are_refused(label: int, per_step: int, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        sampled_classes(torch.tensor([label]), 10, per_step, np.random.default_rng(0))
+
+
+def test_nearest_class_is_that_of_the_largest_logit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unifiedlib.losses.ROWS_AT_ONCE", 3)
+    monkeypatch.setattr("unifiedlib.losses.IMAGES_AT_ONCE", 4)
+    layer, embeddings = head(10), unit(9)
+    assert torch.equal(layer.nearest(embeddings), layer.logits(embeddings).argmax(1))
+    assert len(layer.nearest(embeddings[:0])) == 0
+
+
+def test_of_equally_near_classes_the_first_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unifiedlib.losses.ROWS_AT_ONCE", 2)
+    layer = head(5)
+    with torch.no_grad():
+        layer.proxies[1:] = layer.proxies[1]
+    assert layer.nearest(F.normalize(layer.proxies[4:], dim=1)).tolist() == [1]

@@ -14,7 +14,7 @@ CLASSES = {"flashlight/category": ["a", "b"], "shop_the_look/product": ["c", "d"
 
 def small(dim: int = 16, seed: int = 0) -> EmbeddingModel:
     torch.manual_seed(seed)
-    settings = ModelSettings("test_resnet", "none", dim, 0.05, 32)
+    settings = ModelSettings("test_resnet", "none", dim, 32)
     return EmbeddingModel(settings, CLASSES, torch.Generator().manual_seed(seed))
 
 
@@ -125,6 +125,6 @@ def test_weights_out_of_reach_name_the_offline_choice(monkeypatch: pytest.Monkey
 
 
 def test_trunk_without_a_feature_map_is_refused() -> None:
-    model = EmbeddingModel(ModelSettings("test_vit", "none", 16, 0.05, 160), {}, torch.Generator())
+    model = EmbeddingModel(ModelSettings("test_vit", "none", 16, 160), {}, torch.Generator())
     with pytest.raises(ValueError, match="gives no feature map: choose a convolutional trunk"):
         model.eval()(torch.rand(1, 3, 160, 160))

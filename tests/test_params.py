@@ -19,7 +19,7 @@ from unifiedlib.params import (
     stage_parameters,
 )
 from unifiedlib.photos import PhotoSettings
-from unifiedlib.training import TrainSettings
+from unifiedlib.train_settings import TrainSettings
 from unifiedlib.variants import IMAGENET, UNIFIED
 
 TEXT = (REPOSITORY / "params.yaml").read_text(encoding="utf-8")

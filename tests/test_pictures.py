@@ -4,14 +4,24 @@ import os
 import struct
 import zlib
 from collections.abc import Callable
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
-from unifiedlib.pictures import PictureError, crop_box, read_picture, square_pixels
+from unifiedlib import pictures
+from unifiedlib.pictures import (
+    Box,
+    PictureError,
+    crop_box,
+    crop_pixels,
+    read_picture,
+    read_pixels,
+    square_pixels,
+)
 
 
 def gradient(width: int = 40, height: int = 30) -> Image.Image:
@@ -277,6 +287,99 @@ def test_grey_jpeg_is_not_taken_for_a_truncated_one(tmp_path: Path, options: dic
         for draft in (None, 40):
             last = np.asarray(read_picture(tmp_path / "a.jpg", draft=draft))[-1, -1]
             assert (last == 128).all()
+
+
+@pytest.mark.parametrize("draft", [8, 24, 60])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_whole_jpeg_that_ends_grey_is_read_at_every_scale(tmp_path: Path, mode: str, draft: int) -> None:
+    pixels = photo(403, 301)
+    pixels[200:] = 128
+    Image.fromarray(pixels).convert(mode).save(tmp_path / "a.jpg")
+    assert (read_pixels(tmp_path / "a.jpg", draft=draft)[-1, -1] == 128).all()
+
+
+def plain_jpegs() -> dict[str, bytes]:
+    """JPEGs such as OpenCV decodes, by what is peculiar about them."""
+    upright = Image.Exif()
+    upright[ExifTags.Base.Orientation], upright[ExifTags.Base.Make] = 1, "Acme"
+    kinds: dict[str, dict[str, object]] = {
+        "plain": {},
+        "every colour at full size": {"subsampling": 0},
+        "colours not turned into YCbCr": {"keep_rgb": True},
+        "restarts": {"restart_marker_blocks": 5},
+        "tables of its own": {"optimize": True},
+        "upright by EXIF": {"exif": upright},
+        "profile": {"icc_profile": bytes(3000)},
+        "comment": {"comment": b"drawn by nobody"},
+    }
+    return {kind: encoded(photo(403, 301), **options) for kind, options in kinds.items()}
+
+
+def encoded(pixels: np.ndarray, **options: object) -> bytes:
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, "JPEG", **options)  # type: ignore[arg-type]
+    return stream.getvalue()
+
+
+def as_pillow_reads(path: Path, draft: int | None) -> np.ndarray | str:
+    """What `read_pixels` gives or says when every picture is left to Pillow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pictures, "_plain_jpeg", lambda *_: None)
+        return pixels_or_reason(path, draft)
+
+
+def pixels_or_reason(path: Path, draft: int | None) -> np.ndarray | str:
+    try:
+        return read_pixels(path, draft=draft)
+    except PictureError as error:
+        return str(error)
+
+
+@pytest.mark.parametrize(
+    ("draft", "boxes"), [(None, [None]), (112, [None]), (40, [(0.0, 0.0, 0.5, 1.0)]), (24, [None])]
+)
+def test_opencv_decodes_every_kind_of_plain_jpeg_to_pillows_pixels(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, draft: int | None, boxes: list[Box | None]
+) -> None:
+    path = tmp_path / "a.jpg"
+    for kind, content in plain_jpegs().items():
+        path.write_bytes(content)
+        with monkeypatch.context() as patch:
+            patch.setattr(pictures, "_plain_jpeg", lambda *_: None)
+            expected = read_pixels(path, draft=draft, boxes=boxes)
+        with monkeypatch.context() as patch:
+            patch.setattr(pictures.Image, "open", None)
+            assert np.array_equal(read_pixels(path, draft=draft, boxes=boxes), expected), kind
+
+
+def test_narrow_jpegs_are_decoded_at_pillows_scale(tmp_path: Path) -> None:
+    for width, height in ((16, 5), (5, 16), (17, 3), (12, 1), (1, 40)):
+        (tmp_path / "a.jpg").write_bytes(encoded(photo(width, height)))
+        for draft in (1, 2, 4):
+            expected = as_pillow_reads(tmp_path / "a.jpg", draft)
+            assert np.array_equal(read_pixels(tmp_path / "a.jpg", draft=draft), expected), (width, height)
+
+
+def test_damaged_jpegs_get_the_verdict_and_the_pixels_that_pillow_gives(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = tmp_path / "a.jpg"
+    base = encoded(photo(48, 36), restart_marker_blocks=4)
+    for number in range(300):
+        bits = np.unpackbits(np.frombuffer(base, np.uint8))
+        bits[rng.integers(0, len(bits), int(rng.integers(1, 4)))] ^= 1
+        content = np.packbits(bits).tobytes()
+        if number % 3 == 0:
+            content = base[: int(rng.integers(200, len(base)))] + b"\xff\xd9" * (number % 2)
+        path.write_bytes(content)
+        ours, expected = pixels_or_reason(path, 8), as_pillow_reads(path, 8)
+        assert type(ours) is type(expected), (number, ours, expected)
+        assert np.array_equal(ours, expected), number
+
+
+def test_box_of_pixels_is_the_box_of_the_picture() -> None:
+    picture = gradient(100, 50)
+    for box in (None, (0.1, 0.2, 0.6, 0.8), (0.5, 0.5, 0.501, 0.501), (0.25, 0.0, 1.0, 1.0)):
+        assert np.array_equal(crop_pixels(np.asarray(picture), box), crop_box(picture, box))
 
 
 def test_png_whose_checksum_tells_of_damage_is_refused(tmp_path: Path) -> None:

@@ -1,23 +1,26 @@
 from __future__ import annotations
 
+import errno
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from small_world import SETTINGS, write_small
 
+import unifiedlib.checkpoint as checkpoint_module
 import unifiedlib.training as training_module
 from unifiedlib import stages
+from unifiedlib.checkpoint import Stored, previous, save_checkpoint, stored_step
 from unifiedlib.contract import Collection
+from unifiedlib.learner import Learner
 from unifiedlib.losses import NO_LABEL
-from unifiedlib.model import EmbeddingModel, load_model
-from unifiedlib.phases import TrainingError, add_gradients, cosine, step_down
-from unifiedlib.training import Training, freeze_stages
-from unifiedlib.training_data import iterations_per_epoch, training_data
+from unifiedlib.model import load_model
+from unifiedlib.phases import Phase, Progress, TrainingError, add_gradients, cosine, step_down
+from unifiedlib.training import Trained, Training, freeze_stages
+from unifiedlib.training_data import TrainingData, iterations_per_epoch, training_data
 from unifiedlib.variants import seeds_of, tasks_of, variants_of
 
 
@@ -27,7 +30,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 
 def weights(training: Training) -> dict[str, torch.Tensor]:
-    return {name: value.clone() for name, value in training.run()[0].state_dict().items()}
+    return {name: value.clone() for name, value in training.run().model.state_dict().items()}
 
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
@@ -48,9 +51,9 @@ def test_same_seed_gives_the_same_weights_to_the_bit_and_another_does_not(
 def test_killed_training_ends_as_an_unbroken_one_to_the_bit(
     small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed_at: int
 ) -> None:
-    unbroken_model, unbroken_history = Training(small, "unified", 0, SETTINGS, tmp_path / "a").run()
+    unbroken = Training(small, "unified", 0, SETTINGS, tmp_path / "a").run()
     broken = Training(small, "unified", 0, SETTINGS, tmp_path / "b")
-    real = training_module.random_views
+    real = training_module.show
     calls = iter(range(1000))
 
     def killed(*arguments: object) -> torch.Tensor:
@@ -58,32 +61,97 @@ def test_killed_training_ends_as_an_unbroken_one_to_the_bit(
             raise KeyboardInterrupt
         return real(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(training_module, "random_views", killed)
+    monkeypatch.setattr(training_module, "show", killed)
     with pytest.raises(KeyboardInterrupt):
         broken.run()
-    monkeypatch.setattr(training_module, "random_views", real)
-    model, history = broken.run()
-    assert equal(model.state_dict(), unbroken_model.state_dict())
-    assert history.equals(unbroken_history)
+    monkeypatch.setattr(training_module, "show", real)
+    resumed = broken.run()
+    assert equal(resumed.model.state_dict(), unbroken.model.state_dict())
+    assert resumed.history.equals(unbroken.history)
 
 
-def test_damaged_or_foreign_checkpoint_starts_anew(
+def test_damaged_checkpoint_gives_way_to_the_one_before(
     small: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
     expected = weights(training)
-    path = tmp_path / "flashlight" / "seed-0.safetensors"
-    assert path.is_file()
+    path = training.checkpoint_file
     path.write_bytes(path.read_bytes()[:500])
     assert equal(weights(training), expected)
-    assert "is damaged; training starts anew" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "is damaged" in said
+    assert "taking up flashlight, seed 0, after step 40" in said
+
+
+def test_training_starts_anew_where_both_checkpoints_are_damaged(small: Collection, tmp_path: Path) -> None:
+    training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    expected = weights(training)
+    for path in (training.checkpoint_file, previous(training.checkpoint_file)):
+        path.write_bytes(path.read_bytes()[:500])
+    assert equal(weights(training), expected)
+
+
+def test_checkpoint_of_other_settings_is_left_alone(small: Collection, tmp_path: Path) -> None:
+    training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    training.run()
+    kept = training.checkpoint_file.read_bytes()
     other = replace(training, settings=replace(SETTINGS, learning_rate=0.02))
     other.run()
-    assert "belongs to other settings or data; training starts anew" in capsys.readouterr().out
+    assert other.checkpoint_file != training.checkpoint_file
+    assert training.checkpoint_file.read_bytes() == kept
+
+
+def test_unfinished_checkpoint_of_another_machine_is_not_taken_up(
+    small: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    model = torch.nn.Linear(1, 1)
+    key = replace(training.key, machine="another")
+    save_checkpoint(training.checkpoint_file, model.state_dict(), [], Stored(20, False, {}), key)
+    training.run()
+    assert "was made by another machine" in capsys.readouterr().out
+
+
+def test_disk_that_is_full_keeps_the_checkpoint_before(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    real, calls = checkpoint_module.save_file, iter(range(10))
+
+    def full(*arguments: object, **more: object) -> None:
+        if next(calls) == 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(*arguments, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(checkpoint_module, "save_file", full)
+    with pytest.raises(TrainingError, match="could not be written.*mend that and start again.*is kept in"):
+        training.run()
+    assert stored_step(training.checkpoint_file, training.key) == 20
+    assert equal(weights(training), weights(Training(small, "flashlight", 0, SETTINGS, tmp_path / "b")))
+
+
+def test_weight_that_is_not_finite_is_never_stored(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = training_module.run_phase
+
+    def spoilt(learner: Learner, data: TrainingData, phase: Phase, start: int, been: Progress) -> None:
+        if phase.number == 2:
+            learner.register_buffer("spoilt", torch.tensor(float("inf")))
+        real(learner, data, phase, start, been)
+
+    monkeypatch.setattr(training_module, "run_phase", spoilt)
+    training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    with pytest.raises(
+        TrainingError, match="spoilt is not finite after step 20 of phase 2: lower its learning rate"
+    ):
+        training.run()
+    assert not training.checkpoint_file.exists()
 
 
 def test_training_learns_and_its_history_shows_it(small: Collection, tmp_path: Path) -> None:
-    model, history = Training(small, "unified", 0, SETTINGS, tmp_path).run()
+    trained = Training(small, "unified", 0, SETTINGS, tmp_path).run()
+    model, history = trained.model, trained.history
     losses = history[[name for name in history if name.startswith("loss")]]
     assert list(losses) == [
         "loss flashlight/category",
@@ -100,12 +168,14 @@ def test_finished_training_is_restored_not_repeated_until_it_is_forgotten(
     small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     training = Training(small, "shop_the_look", 0, SETTINGS, tmp_path / "ck")
-    model, history = training.run()
-    training.save(tmp_path / "model", model, history)
-    monkeypatch.setattr(training_module, "random_views", None)
-    restored, same_history = training.run()
-    assert equal(restored.state_dict(), model.state_dict())
-    assert same_history.equals(history)
+    trained = training.run()
+    training.save(tmp_path / "model", trained)
+    monkeypatch.setattr(training_module, "show", None)
+    restored = training.run()
+    assert equal(restored.model.state_dict(), trained.model.state_dict())
+    assert restored.history.equals(trained.history)
+    assert len(trained.throughput)
+    assert restored.throughput.empty
     training.forget()
     assert not training.checkpoint_file.exists()
     assert list(load_model(tmp_path / "model").classes) == ["shop_the_look/category", "shop_the_look/product"]
@@ -117,7 +187,7 @@ def test_stage_killed_between_two_seeds_keeps_the_first(
     real = Training.run
     ran: list[int] = []
 
-    def run(self: Training) -> tuple[EmbeddingModel, pd.DataFrame]:
+    def run(self: Training) -> Trained:
         if self.seed == 1 and not ran.count(1):
             ran.append(1)
             raise KeyboardInterrupt
@@ -126,17 +196,19 @@ def test_stage_killed_between_two_seeds_keeps_the_first(
     monkeypatch.setattr(Training, "run", run)
     with pytest.raises(KeyboardInterrupt):
         stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "m", tmp_path / "ck")
-    assert (tmp_path / "ck" / "flashlight" / "seed-0.safetensors").is_file()
-    histories = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "m", tmp_path / "ck")
+    assert list((tmp_path / "ck" / "flashlight").glob("seed-0-*.safetensors"))
+    histories, _ = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "m", tmp_path / "ck")
     assert list(histories) == [0, 1]
     assert not list((tmp_path / "ck" / "flashlight").iterdir())
 
 
 def test_seeds_side_by_side_end_as_one_after_the_other(small: Collection, tmp_path: Path) -> None:
-    one_by_one = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "a", tmp_path / "ck-a")
+    one_by_one, _ = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "a", tmp_path / "ck-a")
     try:
         torch.set_num_threads(2)
-        side_by_side = stages.train(small, "flashlight", [0, 1], SETTINGS, tmp_path / "b", tmp_path / "ck-b")
+        side_by_side, _ = stages.train(
+            small, "flashlight", [0, 1], SETTINGS, tmp_path / "b", tmp_path / "ck-b"
+        )
     finally:
         torch.set_num_threads(1)
     for seed in (0, 1):
@@ -148,19 +220,19 @@ def test_seeds_side_by_side_end_as_one_after_the_other(small: Collection, tmp_pa
 def test_loss_that_is_not_a_number_stops_and_keeps_the_checkpoint(
     small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = training_module.random_views
+    real = training_module.show
     calls = iter(range(1000))
 
     def poisoned(*arguments: object) -> torch.Tensor:
         views = real(*arguments)  # type: ignore[arg-type]
         return views * float("nan") if next(calls) == 30 else views
 
-    monkeypatch.setattr(training_module, "random_views", poisoned)
+    monkeypatch.setattr(training_module, "show", poisoned)
     with pytest.raises(
         TrainingError, match=r"the loss became nan in phase 2, step 30: lower its learning rate.*is kept in"
     ):
         Training(small, "unified", 0, SETTINGS, tmp_path).run()
-    assert (tmp_path / "unified" / "seed-0.safetensors").is_file()
+    assert list((tmp_path / "unified").glob("seed-0-*.safetensors"))
 
 
 def test_step_schedule_drops_to_a_tenth_halfway() -> None:
@@ -169,58 +241,155 @@ def test_step_schedule_drops_to_a_tenth_halfway() -> None:
 
 def test_schedule_sets_the_rates_of_both_phases(small: Collection, tmp_path: Path) -> None:
     training = Training(small, "flashlight", 0, replace(SETTINGS, schedule="step"), tmp_path)
-    data = training_data(small, "flashlight", 0.2, 0)
-    model = training.model(data.classes)
+    data = training_data(small, ["flashlight"], 0.2, 0)
+    learner = training.learner(data)
     for phase, top in (
-        (training.phase_one(model, data), SETTINGS.head_learning_rate),
-        (training.phase_two(model, data), SETTINGS.learning_rate),
+        (training.phase_one(learner, data), SETTINGS.head_learning_rate),
+        (training.phase_two(learner, data), SETTINGS.learning_rate),
     ):
         assert phase.set_rates(0) == pytest.approx(top)
         assert phase.set_rates(phase.steps - 1) == pytest.approx(top / 10)
 
 
-def test_pieces_of_a_batch_give_the_gradients_of_the_whole(small: Collection, tmp_path: Path) -> None:
-    data = training_data(small, "unified", 0.2, 0)
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"classes_per_step": 3, "optimizer": "sgd"},
+        {"weighting": "uncertainty"},
+        {"weighting": "gradnorm"},
+        {"loss": "arcface"},
+        {"mix": "round_robin"},
+    ],
+)
+def test_pieces_of_a_batch_give_the_gradients_of_the_whole(
+    small: Collection, tmp_path: Path, change: dict[str, str]
+) -> None:
+    data = training_data(small, list(small.tasks), 0.2, 0)
     found = []
     for images_at_once in (100, 5):
-        settings = replace(SETTINGS, images_at_once=images_at_once)
+        settings = replace(SETTINGS, images_at_once=images_at_once, **change)  # type: ignore[arg-type]
         training = Training(small, "unified", 0, settings, tmp_path)
-        model = training.model(data.classes).train()
-        phase = training.phase_two(model, data)
-        items = phase.batch(0)
+        learner = training.learner(data).train()
+        phase = training.phase_two(learner, data)
+        items = phase.mix.batch(0)
         labels = torch.from_numpy(data.labels[items])
-        losses = add_gradients(model, phase, phase.inputs(items, 0), labels)
-        found.append((losses, [p.grad for p in model.parameters()]))
+        measured = add_gradients(learner, phase, items, labels, 0, lengths=True)
+        found.append((measured, [p.grad for p in learner.parameters()]))
     (whole, gradients), (pieces, added) = found
-    with torch.no_grad():
-        embeddings = model(phase.inputs(items, 0))
-        naive = {key: float(model.head(key)(embeddings, labels[:, i])) for i, key in enumerate(model.classes)}
-    assert whole == pytest.approx(naive, rel=1e-5)
-    assert pieces == pytest.approx(naive, rel=1e-5)
+    assert pieces.losses == pytest.approx(whole.losses, rel=1e-5)
+    assert pieces.squares == pytest.approx(whole.squares, rel=1e-3)
+    assert sum(whole.gradient_shares().values()) == pytest.approx(1)
     for one, other in zip(gradients, added, strict=True):
-        assert one is not None
-        assert other is not None
-        assert torch.allclose(one, other, rtol=1e-3, atol=1e-5)
+        assert (one is None) == (other is None)
+        if one is not None and other is not None:
+            assert torch.allclose(one.to_dense(), other.to_dense(), rtol=1e-3, atol=1e-5)
+
+
+def test_loss_of_a_batch_is_that_of_the_equation(small: Collection, tmp_path: Path) -> None:
+    data = training_data(small, list(small.tasks), 0.2, 0)
+    training = Training(small, "unified", 0, SETTINGS, tmp_path)
+    learner = training.learner(data).train()
+    phase = training.phase_two(learner, data)
+    items = phase.mix.batch(0)
+    labels = torch.from_numpy(data.labels[items])
+    measured = add_gradients(learner, phase, items, labels, 0)
+    with torch.no_grad():
+        embeddings = learner.model(phase.inputs(items, 0))
+        naive = {
+            key: float(head(embeddings, labels[:, i])) for i, (key, head) in enumerate(learner.heads.items())
+        }
+    assert measured.losses == pytest.approx(naive, rel=1e-5)
+
+
+def test_loss_between_the_images_of_a_batch_takes_it_whole(small: Collection, tmp_path: Path) -> None:
+    data = training_data(small, list(small.tasks), 0.2, 0)
+    for change in ({"loss": "proxy_anchor"}, {"distillation": 1.0}):
+        training = Training(small, "unified", 0, replace(SETTINGS, images_at_once=5, **change), tmp_path)  # type: ignore[arg-type]
+        learner = training.learner(data)
+        phase = training.phase_two(learner, data)
+        seen: list[int] = []
+        pool = phase.pool
+        phase = replace(phase, pool=lambda images: (seen.append(len(images)), pool(images))[1])
+        items = phase.mix.batch(0)
+        add_gradients(learner, phase, items, torch.from_numpy(data.labels[items]), 0)
+        assert seen == [len(items)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mix": "loss"},
+        {"mix": "round_robin"},
+        {"weighting": "uncertainty"},
+        {"weighting": "gradnorm"},
+        {"classes_per_step": 3},
+        {"distillation": 1.0, "head_views": 2},
+        {"pooling": "gem", "layer_norm": False, "images_per_class": 0},
+        {"loss": "subcenter_arcface"},
+        {"precision": "bf16"},
+    ],
+)
+def test_every_way_to_train_learns_and_survives_a_kill_to_the_bit(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, object]
+) -> None:
+    settings = replace(SETTINGS, epochs=7, **change)  # type: ignore[arg-type]
+    unbroken = Training(small, "unified", 0, settings, tmp_path / "a").run()
+    assert unbroken.history["accuracy flashlight/category"].iloc[-1] > 0.6
+    broken = Training(small, "unified", 0, settings, tmp_path / "b")
+    real, calls = training_module.show, iter(range(1000))
+
+    def killed(*arguments: object) -> torch.Tensor:
+        if next(calls) == 33:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(training_module, "show", killed)
+    with pytest.raises(KeyboardInterrupt):
+        broken.run()
+    monkeypatch.setattr(training_module, "show", real)
+    resumed = broken.run()
+    assert equal(resumed.model.state_dict(), unbroken.model.state_dict())
+    assert resumed.history.equals(unbroken.history)
+
+
+def test_equal_total_budget_gives_all_tasks_together_the_images_of_one_specialist(
+    small: Collection, tmp_path: Path
+) -> None:
+    data = training_data(small, list(small.tasks), 0.2, 0)
+    steps = {}
+    for budget in ("per_task", "total"):
+        training = Training(small, "unified", 0, replace(SETTINGS, budget=budget), tmp_path)
+        steps[budget] = training.phase_two(training.learner(data), data).steps
+    assert steps["per_task"] == 2 * steps["total"]
+
+
+def test_ablation_learns_from_the_tasks_that_it_names(small: Collection, tmp_path: Path) -> None:
+    alone = Training(small, "ablated", 0, SETTINGS, tmp_path, tasks=("shop_the_look",))
+    assert alone.learned == ["shop_the_look"]
+    assert Training(small, "ablated", 0, SETTINGS, tmp_path).learned == ["flashlight", "shop_the_look"]
+    with pytest.raises(ValueError, match="has no task 'lens'; it has flashlight, shop_the_look"):
+        _ = replace(alone, tasks=("lens",)).learned
 
 
 def test_imagenet_variant_trains_nothing_and_is_as_wide_as_its_trunk(
     small: Collection, tmp_path: Path
 ) -> None:
-    model, history = Training(small, "imagenet", 0, SETTINGS, tmp_path).run()
-    assert model.linear is None
-    assert history.empty
+    trained = Training(small, "imagenet", 0, SETTINGS, tmp_path).run()
+    assert trained.model.linear is None
+    assert trained.history.empty
     assert not list(tmp_path.iterdir())
 
 
 def test_frozen_stages_keep_their_weights(small: Collection, tmp_path: Path) -> None:
     training = Training(small, "flashlight", 0, replace(SETTINGS, frozen_stages=2), tmp_path)
-    start = training.model(training_data(small, "flashlight", 0.2, 0).classes)
+    start = training.model(training_data(small, ["flashlight"], 0.2, 0).classes)
     trained = freeze_stages(start, 2)
     frozen = {name for name, value in start.trunk.named_parameters() if not value.requires_grad}
     assert frozen
     assert trained
     before = {name: value.clone() for name, value in start.trunk.named_parameters()}
-    after = dict(training.run()[0].trunk.named_parameters())
+    after = dict(training.run().model.trunk.named_parameters())
     assert all(torch.equal(before[name], after[name]) for name in frozen)
     assert any(not torch.equal(before[name], after[name]) for name in before.keys() - frozen)
 
@@ -232,14 +401,14 @@ def test_specialist_sees_as_many_images_of_its_task_as_the_unified_embedding(
     assert steps == 6
     for variant in ("flashlight", "unified"):
         training = Training(small, variant, 0, SETTINGS, tmp_path)
-        data = training_data(small, variant, 0.2, 0)
-        phase = training.phase_two(training.model(data.classes), data)
+        data = training_data(small, tasks_of(variant, small), 0.2, 0)
+        phase = training.phase_two(training.learner(data), data)
         assert phase.steps == SETTINGS.epochs * steps
-        assert len(phase.batch(0)) == SETTINGS.batch_size * len(tasks_of(variant, small))
+        assert len(phase.mix.batch(0)) == SETTINGS.batch_size * len(tasks_of(variant, small))
 
 
 def test_items_of_several_tasks_count_in_each_and_unknown_label_sets_are_masked(small: Collection) -> None:
-    data = training_data(small, "unified", 0.2, 0)
+    data = training_data(small, list(small.tasks), 0.2, 0)
     assert list(data.classes) == ["flashlight/category", "shop_the_look/category", "shop_the_look/product"]
     flashlight, shop = data.labels[:, 0] != NO_LABEL, data.labels[:, 2] != NO_LABEL
     assert not (flashlight & shop).any()
@@ -250,8 +419,10 @@ def test_items_of_several_tasks_count_in_each_and_unknown_label_sets_are_masked(
 
 
 def test_images_held_out_are_the_same_for_every_variant_of_a_seed(small: Collection) -> None:
-    alone = [training_data(small, task, 0.2, 0).held_out for task in small.tasks]
-    assert np.array_equal(np.sort(np.concatenate(alone)), training_data(small, "unified", 0.2, 0).held_out)
+    alone = [training_data(small, [task], 0.2, 0).held_out for task in small.tasks]
+    assert np.array_equal(
+        np.sort(np.concatenate(alone)), training_data(small, list(small.tasks), 0.2, 0).held_out
+    )
 
 
 def test_task_without_training_items_in_its_label_set_is_named(small: Collection) -> None:
@@ -260,7 +431,7 @@ def test_task_without_training_items_in_its_label_set_is_named(small: Collection
     with pytest.raises(
         ValueError, match="task 'shop_the_look' has no training items in its label set 'product'"
     ):
-        training_data(broken, "unified", 0.2, 0)
+        training_data(broken, list(broken.tasks), 0.2, 0)
 
 
 def test_variants_are_the_trunk_the_specialists_and_the_unified_one(small: Collection) -> None:
@@ -281,6 +452,9 @@ def test_variants_are_the_trunk_the_specialists_and_the_unified_one(small: Colle
         ({"checkpoint_every": 30}, "must be a multiple of 20"),
         ({"batch_size": 0}, "batch_size is 0"),
         ({"optimizer": "adam"}, "optimizer is 'adam'; choose one of adamw, sgd"),
+        ({"loss": "arcface", "classes_per_step": 9}, "only softmax can sample its classes"),
+        ({"loss": "arcface", "distillation": 1.0}, "teachers teach a softmax alone"),
+        ({"classes_per_step": 9, "distillation": 1.0}, "teachers need the scores of all classes"),
     ],
 )
 def test_senseless_settings_are_refused(change: dict[str, float], message: str) -> None:

@@ -36,13 +36,21 @@ def _uniform(n: int, low: float, high: float, generator: torch.Generator) -> Ten
     return torch.rand(n, generator=generator) * (high - low) + low
 
 
-def random_views(images: Tensor, settings: AugmentationSettings, generator: torch.Generator) -> Tensor:
-    """One random view of each image: [n x 3 x size x size], values 0..1, to [n x 3 x crop x crop].
+@dataclass(frozen=True)
+class Views:
+    """How n images are shown: theta, the crops [n x 2 x 3]; colour, factors of brightness, contrast and saturation [3 x n]."""
 
-    A view is a crop of random area and aspect (3/4 to 4/3), resized bilinearly, mirrored in half of the cases, then
-    changed in brightness, contrast and saturation.
-    """
-    n = len(images)
+    theta: Tensor
+    colour: Tensor | None
+
+    def part(self, first: int, step: int) -> Views:
+        """The views of every step-th image from the first on."""
+        colour = None if self.colour is None else self.colour[:, first::step]
+        return Views(self.theta[first::step], colour)
+
+
+def draw_views(n: int, settings: AugmentationSettings, generator: torch.Generator) -> Views:
+    """Draw views of n images: crops of random area and aspect (3/4 to 4/3), mirrored in half of the cases, and colours."""
     side = _uniform(n, settings.min_area, 1.0, generator).sqrt()
     aspect = _uniform(n, -0.5, 0.5, generator).mul(torch.log(torch.tensor(16 / 9))).exp().sqrt()
     width, height = (side * aspect).clamp(max=1), (side / aspect).clamp(max=1)
@@ -51,17 +59,30 @@ def random_views(images: Tensor, settings: AugmentationSettings, generator: torc
     theta[:, 0, 0], theta[:, 1, 1] = width * flip, height
     theta[:, 0, 2] = (1 - width) * _uniform(n, -1, 1, generator)
     theta[:, 1, 2] = (1 - height) * _uniform(n, -1, 1, generator)
-    grid = F.affine_grid(theta, [n, 3, settings.crop, settings.crop], align_corners=False)
-    views = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
-    return _random_colour(views, settings.colour, generator) if settings.colour else views
+    if not settings.colour:
+        return Views(theta, None)
+    low, high = 1 - settings.colour, 1 + settings.colour
+    return Views(theta, torch.stack([_uniform(n, low, high, generator) for _ in range(3)]))
 
 
-def _random_colour(images: Tensor, strength: float, generator: torch.Generator) -> Tensor:
-    brightness, contrast, saturation = (
-        _uniform(len(images), 1 - strength, 1 + strength, generator).view(-1, 1, 1, 1) for _ in range(3)
-    )
+def show(images: Tensor, views: Views, crop: int) -> Tensor:
+    """The drawn view of each image: [n x 3 x size x size], values 0..1, to [n x 3 x crop x crop], resized bilinearly."""
+    theta = views.theta.to(images.device)
+    grid = F.affine_grid(theta, [len(images), 3, crop, crop], align_corners=False)
+    shown: Tensor = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    return shown if views.colour is None else _recolour(shown, views.colour.to(images.device))
+
+
+def random_views(images: Tensor, settings: AugmentationSettings, generator: torch.Generator) -> Tensor:
+    """One random view of each image: [n x 3 x size x size], values 0..1, to [n x 3 x crop x crop]."""
+    return show(images, draw_views(len(images), settings, generator), settings.crop)
+
+
+def _recolour(images: Tensor, factors: Tensor) -> Tensor:
+    brightness, contrast, saturation = (factor.view(-1, 1, 1, 1) for factor in factors)
     images = images * brightness
-    grey = (images * torch.tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    grey = (images * torch.tensor(GREY, device=images.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
     images = grey + (images - grey) * saturation
     mean = grey.mean(dim=(2, 3), keepdim=True)
-    return (mean + (images - mean) * contrast).clamp(0, 1).contiguous(memory_format=torch.channels_last)
+    changed: Tensor = mean + (images - mean) * contrast
+    return changed.clamp(0, 1).contiguous(memory_format=torch.channels_last)

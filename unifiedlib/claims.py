@@ -14,7 +14,7 @@ needs no correction for several tests), not replicated if it is not on any one, 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +42,10 @@ class Side:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A claim about one task: `ours` minus `theirs` lies above `threshold` (0, or minus a margin)."""
+    """A claim about one task: `ours` minus `theirs` lies above `threshold` (0, or minus a margin).
+
+    id: as in claims.json, "C1/lens". part: what sets it apart from the claim's other comparisons, where the task does not.
+    """
 
     id: str
     claim: str
@@ -50,6 +53,12 @@ class Comparison:
     ours: Side
     theirs: Side
     threshold: float
+    part: str = ""
+
+    @property
+    def where(self) -> str:
+        """What sets the comparison apart within its claim."""
+        return self.part or self.task
 
 
 @dataclass(frozen=True)
@@ -76,20 +85,20 @@ CLAIMS = {
 
 def comparison(claim_id: str, task: str, margin_c1: float, margin_c3: float) -> Comparison:
     """What claim C1, C2 or C3 compares on one task."""
-    unified = Side(UNIFIED, "float", "the unified embedding")
+    unified, own_id = Side(UNIFIED, "float", "the unified embedding"), f"{claim_id}/{task}"
     match claim_id:
         case "C1":
             theirs = Side(task, "float", "the specialist")
             claim = f"The unified embedding is at least as good on {task} as its specialist."
-            return Comparison(claim_id, claim, task, unified, theirs, -margin_c1)
+            return Comparison(own_id, claim, task, unified, theirs, -margin_c1)
         case "C2":
             theirs = Side(IMAGENET, "float", "the ImageNet trunk")
             claim = f"The unified embedding beats the ImageNet trunk on {task}."
-            return Comparison(claim_id, claim, task, unified, theirs, 0.0)
+            return Comparison(own_id, claim, task, unified, theirs, 0.0)
         case "C3":
             codes = Side(UNIFIED, "binary", "the unified variant's code")
             claim = f"Binary codes keep the unified embedding's precision on {task}."
-            return Comparison(claim_id, claim, task, codes, unified, -margin_c3)
+            return Comparison(own_id, claim, task, codes, unified, -margin_c3)
     raise ValueError(f"there is no claim '{claim_id}'; the claims are {', '.join(CLAIMS)}")
 
 
@@ -100,7 +109,9 @@ def verdict_of(interval: Interval, threshold: float) -> str:
     return NOT_REPLICATED if interval.high <= threshold else INCONCLUSIVE
 
 
-def _values(per_query: pd.DataFrame, side: Side, task: str, metric: str) -> npt.NDArray[np.float64] | None:
+def query_values(
+    per_query: pd.DataFrame, side: Side, task: str, metric: str
+) -> npt.NDArray[np.float64] | None:
     """A side's results [n_seed x n_query], seeds and queries ascending; None when there are none."""
     chosen = {
         "variant": side.variant,
@@ -147,7 +158,7 @@ def _explain(
 
 def judge(it: Comparison, per_query: pd.DataFrame, metric: str, seed: int, n_resamples: int) -> Judgement:
     """Judge one claim on one task from the per-query results (columns as in per_query.parquet)."""
-    ours, theirs = (_values(per_query, side, it.task, metric) for side in (it.ours, it.theirs))
+    ours, theirs = (query_values(per_query, side, it.task, metric) for side in (it.ours, it.theirs))
     if ours is None or theirs is None:
         absent = it.ours.variant if ours is None else it.theirs.variant
         how = f"Not tested on {it.task}: variant '{absent}' was not evaluated."
@@ -158,19 +169,21 @@ def judge(it: Comparison, per_query: pd.DataFrame, metric: str, seed: int, n_res
     return Judgement(it, verdict_of(found, it.threshold), found, how)
 
 
-def combine(judgements: list[Judgement]) -> tuple[str, Judgement, str]:
-    """A claim over all its tasks: the verdict, the worst task's judgement, and what explains both.
+def combine(judgements: Sequence[Judgement]) -> tuple[str, Judgement, str]:
+    """A claim over all its comparisons: the verdict, the worst one's judgement, and what explains both.
 
-    The worst task is the one with the worst verdict, and among those with the lowest difference.
+    The worst has the worst verdict, and among those the lowest difference.
     """
     worst = min(
         judgements, key=lambda one: (SEVERITY[one.verdict], one.interval.mean if one.interval else np.inf)
     )
-    losers = [one.comparison.task for one in judgements if one.lost]
-    ours = worst.comparison.ours.name
+    losers = [one.comparison.where for one in judgements if one.lost]
+    names = {one.comparison.ours.name for one in judgements}
+    ours = names.pop() if len(names) == 1 else "what is claimed to be better"
     opening = f"{ours[0].upper()}{ours[1:]} loses on {', '.join(losers)}. " if losers else ""
-    verdicts = ", ".join(f"{one.comparison.task} {one.verdict}" for one in judgements)
-    how = f"{opening}By task: {verdicts}. The effect given is the worst task's. {worst.how}"
+    kind = "part" if any(one.comparison.part for one in judgements) else "task"
+    verdicts = ", ".join(f"{one.comparison.where} {one.verdict}" for one in judgements)
+    how = f"{opening}By {kind}: {verdicts}. The effect given is the worst {kind}'s. {worst.how}"
     return worst.verdict, worst, how
 
 
@@ -186,6 +199,17 @@ def _entry(claim_id: str, claim: str, verdict: str, interval: Interval | None, h
         "high": high,
         "how": how,
     }
+
+
+def overall_entry(claim_id: str, claim: str, judgements: Sequence[Judgement]) -> Claim:
+    """The entry of claims.json for a claim over all its comparisons; at least one."""
+    verdict, worst, how = combine(judgements)
+    return _entry(claim_id, claim, verdict, worst.interval, how)
+
+
+def own_entry(one: Judgement) -> Claim:
+    """The entry of claims.json for one comparison."""
+    return _entry(one.comparison.id, one.comparison.claim, one.verdict, one.interval, one.how)
 
 
 def judge_claims(
@@ -210,9 +234,5 @@ def judge_claims(
             judge(comparison(claim_id, task, margin_c1, margin_c3), per_query, metric, seed, n_resamples)
             for task, metric in headlines.items()
         ]
-        verdict, worst, how = combine(judgements)
-        entries.append(_entry(claim_id, claim, verdict, worst.interval, how))
-        for one in judgements:
-            own_id = f"{claim_id}/{one.comparison.task}"
-            entries.append(_entry(own_id, one.comparison.claim, one.verdict, one.interval, one.how))
+        entries += [overall_entry(claim_id, claim, judgements), *map(own_entry, judgements)]
     return entries

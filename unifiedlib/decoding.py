@@ -23,7 +23,7 @@ import PIL
 
 from unifiedlib import pictures
 from unifiedlib.files import sha256
-from unifiedlib.pictures import Box, PictureError, StorageError, crop_box, read_picture, square_pixels
+from unifiedlib.pictures import Box, PictureError, StorageError, crop_pixels, read_pixels, square_pixels
 from unifiedlib.progress import progress
 
 Call = TypeVar("Call")
@@ -204,13 +204,13 @@ def _decode(picture: Picture, source: Path, size: int, scratch: Scratch) -> Deco
     path = source / picture.name
     stamp = _stamp(path)
     try:
-        whole = read_picture(path, draft=size, boxes=picture.boxes)
+        whole = read_pixels(path, draft=size, boxes=picture.boxes)
     except PictureError as error:
         if not source.is_dir():
             raise StorageError(f"{source} is gone; start again when it is back") from None
         return stamp, str(error).replace(f"{source}{os.sep}", "")
     for row, box in zip(picture.rows, picture.boxes, strict=True):
-        scratch.write(row, square_pixels(crop_box(whole, box), size))
+        scratch.write(row, square_pixels(crop_pixels(whole, box), size))
     return stamp, None
 
 

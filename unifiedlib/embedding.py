@@ -17,12 +17,13 @@ from unifiedlib.progress import progress
 
 def embed(model: EmbeddingModel, pixels: np.ndarray, batch_size: int) -> np.ndarray:
     """Unit vectors, float32 [n x dim], of pictures uint8 [n x size x size x 3]."""
+    device = next(model.parameters()).device
     embeddings = np.empty((len(pixels), model.settings.dim), np.float32)
     starts = range(0, len(pixels), batch_size)
     with torch.inference_mode():
         for start in progress(starts, len(starts), "embedding, batch"):
-            vectors: Tensor = model(to_images(pixels[start : start + batch_size]))
-            embeddings[start : start + batch_size] = vectors.numpy()
+            vectors: Tensor = model(to_images(pixels[start : start + batch_size], device))
+            embeddings[start : start + batch_size] = vectors.cpu().numpy()
     return embeddings
 
 

@@ -1,8 +1,9 @@
-"""The embedding model: trunk, average pool, LayerNorm, Linear, unit length; and its files."""
+"""The embedding model: trunk, pool, LayerNorm, Linear, unit length; and its files."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
@@ -10,12 +11,15 @@ from typing import cast
 import numpy as np
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from unifiedlib.files import atomic_folder, write_json
 from unifiedlib.losses import ProxyHead
+from unifiedlib.other_losses import LibraryHead, make_head
+from unifiedlib.pooling import make_pool
+from unifiedlib.sharding import ShardedProxyHead
 from unifiedlib.trunk import make_trunk
 
 
@@ -24,30 +28,50 @@ class ModelSettings:
     """All that is needed to rebuild a model and to prepare its pictures.
 
     trunk, weights: see `make_trunk`. dim: width of the embedding in values, and of the code in bits; a multiple of 8.
-    temperature: of the proxy heads. size: side of the stored pictures in pixels, at which pictures are embedded.
+    size: side of the stored pictures in pixels, at which pictures are embedded.
+    pooling: `average`, or `gem` (`unifiedlib.pooling`). layer_norm: whether pooled values are centred and scaled.
+    loss, temperature, margin: of the proxy heads, see `make_head`.
     """
 
     trunk: str
     weights: str
     dim: int
-    temperature: float
     size: int
+    pooling: str = "average"
+    layer_norm: bool = True
+    loss: str = "softmax"
+    temperature: float = 0.05
+    margin: float = 0.0
 
     def __post_init__(self) -> None:
         if self.dim < 8 or self.dim % 8:
             raise ValueError(f"dim is {self.dim}; it must be a multiple of 8, so that codes fill whole bytes")
 
 
+Head = ProxyHead | LibraryHead | ShardedProxyHead
+# Makes the head of a label set: its number of classes, the model's settings, and what draws its first proxies.
+HeadMaker = Callable[[int, ModelSettings, torch.Generator], Head]
+
+
+def replicated_head(n_classes: int, settings: ModelSettings, generator: torch.Generator) -> Head:
+    """A head that lies whole in this process."""
+    return make_head(settings.loss, n_classes, settings.dim, settings.temperature, settings.margin, generator)
+
+
 class EmbeddingModel(nn.Module):
     """Maps pictures to unit vectors.
 
-    Global average pool, LayerNorm without affine parameters, a bias-free Linear only where `dim` differs from the trunk's
+    Global pool, LayerNorm without affine parameters, a bias-free Linear only where `dim` differs from the trunk's
     width, L2 normalisation (BMVC 2019, section 3.2). LayerNorm centres the values at zero, which is what makes the codes
-    `value > 0` work. `heads` holds one `ProxyHead` per label set, keyed `task/label_set`.
+    `value > 0` work. `heads` holds one head per label set, with its class proxies, keyed `task/label_set`.
     """
 
     def __init__(
-        self, settings: ModelSettings, classes: dict[str, list[str]], generator: torch.Generator
+        self,
+        settings: ModelSettings,
+        classes: dict[str, list[str]],
+        generator: torch.Generator,
+        make: HeadMaker = replicated_head,
     ) -> None:
         super().__init__()
         self.settings = settings
@@ -55,16 +79,14 @@ class EmbeddingModel(nn.Module):
         trunk, info = make_trunk(settings.trunk, settings.weights)
         self.trunk = trunk.to(memory_format=torch.channels_last)
         self.width = info.width
+        self.pooling = make_pool(settings.pooling)
         self.linear: nn.Linear | None = None
         if settings.dim != info.width:
             self.linear = nn.Linear(info.width, settings.dim, bias=False)
             with torch.no_grad():
                 self.linear.weight.normal_(0, info.width**-0.5, generator=generator)
         self.heads = nn.ModuleDict(
-            {
-                key: ProxyHead(len(names), settings.dim, settings.temperature, generator)
-                for key, names in classes.items()
-            }
+            {key: make(len(names), settings, generator) for key, names in classes.items()}
         )
         self.mean: Tensor
         self.std: Tensor
@@ -79,9 +101,9 @@ class EmbeddingModel(nn.Module):
                 module.eval()
         return self
 
-    def head(self, key: str) -> ProxyHead:
-        """The proxies of a label set, keyed `task/label_set`."""
-        return cast(ProxyHead, self.heads[key])
+    def head(self, key: str) -> Head:
+        """The head of a label set, keyed `task/label_set`."""
+        return cast(Head, self.heads[key])
 
     def pool(self, images: Tensor) -> Tensor:
         """Pooled trunk features [n x width] of images [n x 3 x height x width], values 0..1."""
@@ -90,11 +112,12 @@ class EmbeddingModel(nn.Module):
             raise ValueError(
                 f"trunk {self.settings.trunk!r} gives no feature map: choose a convolutional trunk"
             )
-        return features.mean(dim=(2, 3))
+        pooled: Tensor = self.pooling(features)
+        return pooled
 
     def project(self, pooled: Tensor) -> Tensor:
         """Unit vectors [n x dim] of pooled trunk features [n x width]."""
-        values = F.layer_norm(pooled, (self.width,))
+        values = F.layer_norm(pooled, (self.width,)) if self.settings.layer_norm else pooled
         if self.linear is not None:
             values = self.linear(values)
         return F.normalize(values, dim=1)
@@ -104,34 +127,38 @@ class EmbeddingModel(nn.Module):
         return self.project(self.pool(images))
 
 
-def to_images(pixels: np.ndarray) -> Tensor:
+def to_images(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
     """Stored pixels uint8 [n x size x size x 3] as float images [n x 3 x size x size], 0..1, channels last in memory."""
-    return torch.from_numpy(np.array(pixels)).permute(0, 3, 1, 2).float().div_(255)
+    return torch.from_numpy(np.array(pixels)).to(device).permute(0, 3, 1, 2).float().div_(255)
 
 
 def save_model(folder: Path, model: EmbeddingModel, about: dict[str, object], history: str) -> None:
     """Write `model.safetensors`, `model.json` and `history.csv` (given as text) as one folder, or not at all."""
     with atomic_folder(folder) as aside:
         save_file(
-            {name: tensor.contiguous() for name, tensor in model.state_dict().items()},
+            {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()},
             aside / "model.safetensors",
         )
         write_json(aside / "model.json", {"model": asdict(model.settings), "classes": model.classes, **about})
         (aside / "history.csv").write_text(history, encoding="utf-8")
 
 
-def load_model(folder: Path) -> EmbeddingModel:
+def load_model(folder: Path, heads: bool = True) -> EmbeddingModel:
     """Rebuild a saved model, in evaluation mode.
 
+    heads: whether its heads are wanted, too; embedding needs none, and those of many classes are large.
     Raises FileNotFoundError when there is none, ValueError when its files are damaged or do not fit together.
     """
     if not (folder / "model.json").is_file():
         raise FileNotFoundError(f"{folder} holds no model; run the train stage first")
     about = json.loads((folder / "model.json").read_text(encoding="utf-8"))
     settings = ModelSettings(**{**about["model"], "weights": "none"})
-    model = EmbeddingModel(settings, about["classes"], torch.Generator().manual_seed(0))
+    classes = about["classes"] if heads else {}
+    model = EmbeddingModel(settings, classes, torch.Generator().manual_seed(0))
     try:
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        with safe_open(folder / "model.safetensors", framework="pt") as stored:
+            wanted = [name for name in stored.keys() if heads or not name.startswith("heads.")]  # noqa: SIM118
+            model.load_state_dict({name: stored.get_tensor(name) for name in wanted})
     except (OSError, SafetensorError, RuntimeError) as error:
         raise ValueError(
             f"{folder / 'model.safetensors'} is damaged or does not fit its model.json: train it again"

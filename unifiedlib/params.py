@@ -1,235 +1,46 @@
 """params.yaml, read once and strictly: every number a user may turn, typed, one section per stage.
 
 YAML 1.2, as DVC reads it: `1e-4` is a float, `no` and `on` are texts. A whole number will do for a float; nothing else is
-converted. To add a parameter, add one line to its section here, one to params.yaml and one to the notebook's parameters cell.
+converted. `unifiedlib.sections` holds the names, types and rules.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar, cast
+from typing import cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
-Value = bool | int | float | str | list[int] | list[str] | dict[str, bool | int | float | str]
+from unifiedlib.sections import AblatedTrain, Assemble, Params
+from unifiedlib.variants import IMAGENET, UNIFIED
+
+Setting = bool | int | float | str
+Value = Setting | list[int] | list[str] | dict[str, Setting] | dict[str, list[str]]
 
 
 class ParameterError(ValueError):
     """A parameter is unknown, missing, or breaks its rule; the message names the key, the value and the rule."""
 
 
-class Section(BaseModel):
-    """A section of params.yaml: frozen, strictly typed, no unknown keys."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-def _distinct(values: list[int] | list[str]) -> list[int] | list[str]:
-    if len(set(values)) < len(values):
-        raise ValueError("list each value once")
-    return values
-
-
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
-NotNegative = Annotated[float, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Factor = Annotated[float, Field(ge=0, le=2)]
-BelowOne = Annotated[float, Field(ge=0, lt=1)]
-Seeds = Annotated[list[Seed], Field(min_length=1), AfterValidator(_distinct)]
-Variant = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Variants = Annotated[list[Variant], Field(min_length=1), AfterValidator(_distinct)]
-
-
-class AssembleDecor(Section):
-    """`assemble.decor`: how the decor world is drawn (`unifiedlib.decor.DecorSettings`)."""
-
-    size: Annotated[int, Field(ge=16)]
-    seed: Seed
-    n_train_products: Count
-    n_test_products: Count
-    flashlight_train_pins: Count
-    lens_train_photos: Count
-    lens_train_pins: Count
-    shop_train_products: Count
-    shop_boxes_per_product: Count
-    lens_test_photos: Count
-    shop_test_boxes: Count
-    shop_test_catalog: Count
-    boxes_per_scene: Count
-    click_noise: Share
-    click_position_bias: NotNegative
-    look_overlap: Share
-    line_share: Share
-    pin_strength: Share
-    pin_props: Factor
-    pin_grading: Factor
-    pin_text: Factor
-    pin_collage: Factor
-    camera_strength: Share
-    camera_clutter: Factor
-    camera_tilt: Factor
-    camera_occlusion: Factor
-    camera_light: Factor
-    camera_blur: Factor
-    camera_noise: Factor
-    camera_compression: Factor
-    scene_strength: Share
-    scene_overlap: Factor
-    scene_light: Factor
-
-
-class AssemblePhotos(Section):
-    """`assemble.photos`: which photographs, and how they are split (`unifiedlib.photos.PhotoSettings`)."""
-
-    size: Annotated[int, Field(ge=16)]
-    source: str
-    garment_split: Literal["person", "random"]
-    garment_test_share: Annotated[float, Field(gt=0, lt=1)]
-    seed: Seed
-
-
-class AssembleOwn(Section):
-    """`assemble.own`: your own pictures (`unifiedlib.loaders.own.OwnSettings`)."""
-
-    size: Annotated[int, Field(ge=16)]
-    source: str
-    k: Count
-    split: Literal["label", "group"]
-    test_share: Annotated[float, Field(gt=0, lt=1)]
-    seed: Seed
-    label_set: str
-    leave_out_group: bool
-
-
-class AssembleStl(Section):
-    """`assemble.stl`: Pinterest's public Shop-the-Look pairs (`unifiedlib.loaders.stl.StlSettings`)."""
-
-    size: Annotated[int, Field(ge=16)]
-    source: str
-    part: Literal["home", "fashion"]
-    test_share: Annotated[float, Field(gt=0, lt=1)]
-    min_boxes: Count
-    shared_boxes: Literal["leave_out", "merge"]
-    seed: Seed
-
-
-class AssembleBenchmark(Section):
-    """`assemble.cub` and its kin: a public benchmark in its official layout (`unifiedlib.loaders.benchmarks`)."""
-
-    size: Annotated[int, Field(ge=16)]
-    source: str
-
-
-class Train(Section):
-    """`train.<collection>`: model and training (`unifiedlib.training.TrainSettings`)."""
-
-    trunk: str
-    weights: Literal["package", "timm", "none"]
-    dim: Annotated[int, Field(ge=8, multiple_of=8)]
-    temperature: Positive
-    crop: Annotated[int, Field(ge=8)]
-    min_area: Annotated[float, Field(gt=0, le=1)]
-    colour: BelowOne
-    head_steps: Count
-    head_batch_size: Count
-    head_learning_rate: Positive
-    epochs: Annotated[int, Field(ge=0)]
-    batch_size: Count
-    images_at_once: Count
-    learning_rate: Positive
-    trunk_learning_rate: NotNegative
-    frozen_stages: Annotated[int, Field(ge=0)]
-    images_per_class: Count
-    catalog_share: Share
-    optimizer: Literal["adamw", "sgd"]
-    schedule: Literal["cosine", "step"]
-    momentum: BelowOne
-    weight_decay: NotNegative
-    validation_share: BelowOne
-    checkpoint_every: Count
-
-
-class Binarize(Section):
-    """`binarize.<collection>`: embeddings and codes of the test items."""
-
-    batch_size: Count
-
-
-class Evaluate(Section):
-    """`evaluate.<collection>`: metrics, intervals and the claims' margins."""
-
-    recall_k: Count
-    n_resamples: Annotated[int, Field(ge=100)]
-    margin_c1: NotNegative
-    margin_c3: NotNegative
-    seed: Seed
-
-
-class Report(Section):
-    """`report.<collection>`: figures."""
-
-    n_examples: Count
-
-
-AnySection = TypeVar("AnySection")
-
-
-class PerCollection(Section, Generic[AnySection]):
-    """The same section for each collection."""
-
-    decor: AnySection
-    photos: AnySection
-    own: AnySection
-    stl: AnySection
-    cub: AnySection
-    cars: AnySection
-    sop: AnySection
-    inshop: AnySection
-    benchmarks: AnySection
-
-
-class Assemble(Section):
-    """`assemble`: each collection has settings of its own."""
-
-    decor: AssembleDecor
-    photos: AssemblePhotos
-    own: AssembleOwn
-    stl: AssembleStl
-    cub: AssembleBenchmark
-    cars: AssembleBenchmark
-    sop: AssembleBenchmark
-    inshop: AssembleBenchmark
-    benchmarks: AssembleBenchmark
-
-
-class Params(Section):
-    """The whole of params.yaml."""
-
-    threads: Count
-    variants: PerCollection[Variants]
-    seeds: PerCollection[Seeds]
-    assemble: Assemble
-    train: PerCollection[Train]
-    binarize: PerCollection[Binarize]
-    evaluate: PerCollection[Evaluate]
-    report: PerCollection[Report]
-
-
 COLLECTIONS = tuple(Assemble.model_fields)
 COMMON_ASSEMBLE = ("size",)
+ABLATED = ("decor", "photos")
+TASKS = "tasks"
 FOLDERS = {
     "data_folder": "data/{collection}",
     "model_folder": "models/{collection}",
     "checkpoint_folder": ".checkpoints/{collection}",
     "embedding_folder": "embeddings/{collection}",
     "result_folder": "results/{collection}",
+    "ablation_model_folder": "ablations/{collection}/models",
+    "ablation_score_folder": "ablations/{collection}/scores",
+    "ablation_result_folder": "results/{collection}-ablations",
 }
 STAGE_FOLDERS = {
     "assemble": ("data_folder",),
@@ -237,6 +48,8 @@ STAGE_FOLDERS = {
     "binarize": ("data_folder", "model_folder", "embedding_folder"),
     "evaluate": ("data_folder", "embedding_folder", "result_folder"),
     "report": ("data_folder", "model_folder", "embedding_folder", "result_folder"),
+    "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
+    "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
 }
 
 
@@ -271,8 +84,8 @@ def _read_yaml(path: Path) -> object:
         ) from None
 
 
-def _section_at(location: tuple[str | int, ...]) -> type[BaseModel]:
-    section: type[BaseModel] = Params
+def _section_at(location: tuple[str | int, ...], root: type[BaseModel]) -> type[BaseModel]:
+    section = root
     for part in location:
         section = cast(type[BaseModel], section.model_fields[str(part)].annotation)
     return section
@@ -285,6 +98,8 @@ RULES = {
     "list_type": "a list, such as [0, 1]",
     "too_short": "a list of at least one value",
     "finite_number": "a finite number",
+    "dict_type": "a table, such as {layer_norm: false}",
+    "string_pattern_mismatch": "a name of small letters, digits and _ that starts with a letter",
 }
 
 
@@ -294,15 +109,19 @@ def _key(location: tuple[str | int, ...]) -> str:
     >>> _key(("seeds", "decor", 0))
     'seeds.decor[0]'
     """
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location).lstrip(".")
+    parts = [part for part in location if part != "[key]"]
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).lstrip(".")
 
 
-def _sentence(detail: ErrorDetails) -> str:
-    """One sentence for pydantic's finding: the key, the value, the rule, and the choices or the nearest spelling."""
-    key, value, context = _key(detail["loc"]), detail["input"], detail.get("ctx", {})
+def _sentence(detail: ErrorDetails, root: type[BaseModel] = Params, place: tuple[str | int, ...] = ()) -> str:
+    """One sentence for pydantic's finding: the key, the value, the rule, and the choices or the nearest spelling.
+
+    root: the model that was checked; place: where in the file it stands.
+    """
+    key, value, context = _key((*place, *detail["loc"])), detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
-            known = tuple(_section_at(detail["loc"][:-1]).model_fields)
+            known = tuple(_section_at(detail["loc"][:-1], root).model_fields)
             return f"'{key}' is unknown; {nearest(str(detail['loc'][-1]), known)}"
         case "missing":
             return f"'{key}' is missing; add it"
@@ -318,6 +137,43 @@ def _sentence(detail: ErrorDetails) -> str:
             return f"{key} is {value!r} ({type(value).__name__}); it must be {rule}"
 
 
+def ablated(params: Params, collection: str, variant: str) -> AblatedTrain:
+    """`train.<collection>` as a variant is trained by: with what it changes where it is an ablation.
+
+    Raises ParameterError, one sentence for the first change that breaks a rule.
+    """
+    section = getattr(params.train, collection).model_dump()
+    try:
+        return AblatedTrain.model_validate(section | params.ablations.get(variant, {}))
+    except ValidationError as error:
+        found = _sentence(error.errors()[0], AblatedTrain, ("ablations", variant))
+        raise ParameterError(f"params.yaml: {found}") from None
+
+
+def _check_ablations(params: Params) -> None:
+    """Raise ParameterError for the first ablation or experiment that breaks a rule."""
+    tasks: set[str] = set()
+    for variant in params.ablations:
+        for collection in ABLATED:
+            tasks.update(ablated(params, collection, variant).tasks)
+    taken = {IMAGENET, UNIFIED, *tasks}.union(*(getattr(params.variants, name) for name in ABLATED))
+    if clash := [variant for variant in params.ablations if variant in taken]:
+        raise ParameterError(
+            f"params.yaml: ablations.{clash[0]} has the name of another variant or of a task; name it otherwise"
+        )
+    known = tuple(params.ablations)
+    for experiment, listed in params.experiments.items():
+        if unknown := [variant for variant in listed if variant not in known]:
+            raise ParameterError(
+                f"params.yaml: experiments.{experiment} names '{unknown[0]}', which is no ablation; {nearest(unknown[0], known)}"
+            )
+    in_one = {variant for listed in params.experiments.values() for variant in listed}
+    if alone := [variant for variant in known if variant not in in_one]:
+        raise ParameterError(
+            f"params.yaml: ablation '{alone[0]}' is in no experiment; add it to one of `experiments`"
+        )
+
+
 def load_params(path: Path) -> Params:
     """Read and check params.yaml.
 
@@ -325,17 +181,74 @@ def load_params(path: Path) -> Params:
     """
     content = _read_yaml(path)
     try:
-        return Params.model_validate(content)
+        params = Params.model_validate(content)
     except ValidationError as error:
         details = error.errors()
         unknown_first = sorted(details, key=lambda detail: detail["type"] != "extra_forbidden")
         more = f" (and {len(details) - 1} more)" if len(details) > 1 else ""
         raise ParameterError(f"{path.name}: {_sentence(unknown_first[0])}{more}") from None
+    _check_ablations(params)
+    return params
 
 
-def _require(name: str, what: str, choices: tuple[str, ...]) -> None:
-    if name not in choices:
-        raise ParameterError(f"there is no {what} '{name}'; {nearest(name, choices)}")
+def _require(name: str, what: str, choices: Iterable[str]) -> None:
+    if name not in (known := tuple(choices)):
+        raise ParameterError(f"there is no {what} '{name}'; {nearest(name, known)}")
+
+
+def _check_variant(params: Params, stage: str, collection: str, variant: str | None) -> None:
+    """Raise ParameterError unless the stage takes such a variant of the collection."""
+    if (stage in ("train", "ablation")) != (variant is not None):
+        rule = "needs --variant" if variant is None else "takes no --variant"
+        raise ParameterError(f"stage {stage} {rule}")
+    chosen = () if stage == "ablation" else getattr(params.variants, collection)
+    if variant is not None:
+        _require(variant, "ablation" if stage == "ablation" else "variant", (*chosen, *params.ablations))
+    if collection not in ABLATED and (stage.startswith("ablation") or variant in params.ablations):
+        raise ParameterError(
+            f"collection '{collection}' has no ablations in dvc.yaml; choose one of {', '.join(ABLATED)}"
+        )
+
+
+def _ablation_parameters(params: Params, collection: str, variant: str) -> dict[str, Value]:
+    """What the ablation stage alone gets: the changes, what they stand instead of, how to embed, to score and to judge."""
+    section, usual = ablated(params, collection, variant), getattr(params.train, collection)
+    changed = [name for name in params.ablations[variant] if name != TASKS]
+    embedding, scoring = getattr(params.binarize, collection), getattr(params.evaluate, collection)
+    return {
+        "variant": variant,
+        "changes": {name: getattr(section, name) for name in changed},
+        "instead_of": {name: getattr(usual, name) for name in changed},
+        TASKS: section.tasks,
+        "batch_size": embedding.batch_size,
+        "device": params.device,
+        "recall_k": scoring.recall_k,
+    } | _judging_parameters(params, collection)
+
+
+def _judging_parameters(params: Params, collection: str) -> dict[str, Value]:
+    """How ablations are judged, one by one and together."""
+    scoring = getattr(params.evaluate, collection)
+    names = ("n_resamples", "margin_c1", "seed")
+    return {name: getattr(scoring, name) for name in names} | {"margin_c6": params.ablate.margin_c6}
+
+
+def _own_parameters(params: Params, stage: str, collection: str, variant: str | None) -> dict[str, Value]:
+    """What one stage gets beside what all get."""
+    if stage == "ablations":
+        return {"experiments": dict(params.experiments)} | _judging_parameters(params, collection)
+    if stage == "ablation":
+        return _ablation_parameters(params, collection, cast(str, variant))
+    if stage == "train":
+        name = cast(str, variant)
+        return {"variant": name, "device": params.device, **dict(ablated(params, collection, name))}
+    values: dict[str, Value] = dict(getattr(getattr(params, stage), collection))
+    if stage == "assemble":
+        settings = {name: values.pop(name) for name in list(values) if name not in COMMON_ASSEMBLE}
+        return values | {"settings": cast(dict[str, Setting], settings)}
+    if stage == "binarize":
+        values["device"] = params.device
+    return values | {"variants": list(getattr(params.variants, collection))}
 
 
 def stage_parameters(
@@ -343,27 +256,22 @@ def stage_parameters(
 ) -> dict[str, Value]:
     """The flat name → value table that the notebook of `stage` gets.
 
-    It holds each key of the stage's section, `collection`, `threads` and the stage's folders (from the root);
-    `seeds` except for assemble; `variant` for train, `variants` for what follows. For assemble, the keys that belong to one
-    collection alone come as one table, `settings`.
+    It holds each key of the stage's section, `collection`, `threads` and the stage's folders (from the root); `seeds` except for
+    assemble. For assemble, the keys that belong to one collection alone come as one table, `settings`. `variant` for train and
+    ablation, `variants` for binarize, evaluate and report. Train gets an ablation's changes merged into its section, with
+    `tasks`; ablation gets them as `changes`, and beside them what binarize and evaluate know. `experiments` for ablations.
     Raises ParameterError for an unknown stage, collection or variant, or a variant where none belongs.
     """
-    _require(stage, "stage", tuple(STAGE_FOLDERS))
+    _require(stage, "stage", STAGE_FOLDERS)
     _require(collection, "collection", COLLECTIONS)
-    if (stage == "train") != (variant is not None):
-        rule = "needs --variant" if variant is None else "takes no --variant"
-        raise ParameterError(f"stage {stage} {rule}")
-    values: dict[str, Value] = dict(getattr(getattr(params, stage), collection))
-    chosen: list[str] = getattr(params.variants, collection)
-    if stage == "assemble":
-        settings = {name: values.pop(name) for name in list(values) if name not in COMMON_ASSEMBLE}
-        values["settings"] = cast(dict[str, bool | int | float | str], settings)
-    else:
+    _check_variant(params, stage, collection, variant)
+    values = _own_parameters(params, stage, collection, variant)
+    if stage != "assemble":
         values["seeds"] = list(getattr(params.seeds, collection))
-    if variant is not None:
-        _require(variant, "variant", tuple(chosen))
-        values["variant"] = variant
-    elif stage != "assemble":
-        values["variants"] = list(chosen)
     values |= {"collection": collection, "threads": params.threads}
-    return values | {name: FOLDERS[name].format(collection=collection) for name in STAGE_FOLDERS[stage]}
+    folders: dict[str, Value] = {
+        name: FOLDERS[name].format(collection=collection) for name in STAGE_FOLDERS[stage]
+    }
+    if stage == "train" and variant in params.ablations:
+        folders["model_folder"] = FOLDERS["ablation_model_folder"].format(collection=collection)
+    return values | folders

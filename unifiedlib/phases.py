@@ -7,22 +7,24 @@ the images that carry its label; the losses have equal weights and are summed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
 
 import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
 
-from unifiedlib.losses import NO_LABEL
-from unifiedlib.model import EmbeddingModel
+from unifiedlib.checkpoint import CheckpointError
+from unifiedlib.devices import Processes
+from unifiedlib.learner import Learner, spread
+from unifiedlib.mixing import Mix
 from unifiedlib.progress import progress
-from unifiedlib.sampling import ClassBalancedSampler
+from unifiedlib.train_settings import LOG_EVERY
 from unifiedlib.training_data import TrainingData
 
-LOG_EVERY = 20
-History = list[dict[str, float]]
+Row = dict[str, float]
 
 
 class TrainingError(RuntimeError):
@@ -43,32 +45,24 @@ def step_down(step: int, steps: int) -> float:
 SCHEDULES = {"cosine": cosine, "step": step_down}
 
 
-def _validate(
-    model: EmbeddingModel, data: TrainingData, embed: Callable[[np.ndarray], Tensor]
-) -> dict[str, float]:
-    """Per label set, the share of held-out images whose nearest proxy is their class; no entry where none is held out."""
-    if not len(data.held_out):
-        return {}
-    model.eval()
-    labels = torch.from_numpy(data.labels[data.held_out])
-    scores = {}
-    with torch.no_grad():
-        embeddings = embed(data.held_out)
-        for column, key in enumerate(model.classes):
-            known = labels[:, column] != NO_LABEL
-            if known.any():
-                right = model.head(key).logits(embeddings[known]).argmax(1) == labels[known, column]
-                scores[f"accuracy {key}"] = right.float().mean().item()
-    return scores
+@dataclass
+class Progress:
+    """What a training has gone through. history: rows as in history.csv. throughput: phase, step, images per second.
+
+    The throughput is this process's own and is not kept in checkpoints: it would differ between two runs.
+    """
+
+    history: list[Row] = field(default_factory=list)
+    throughput: list[Row] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Phase:
     """One phase of training: which images make a batch, how they become embeddings, what is optimised.
 
-    label: names the training in its progress.
-    inputs: what the model gets of the items of a batch, first dimension n, for a step. embed: unit vectors [n x dim] of such
-    inputs. embed_whole: unit vectors of items, without augmentation.
+    label: names the training in its progress. seed: of the classes that are sampled.
+    inputs: what the model gets of this process's part of a batch of items, first dimension n, for a step. pool: pooled features
+    [n x width] of such inputs. embed_whole: unit vectors of items, without augmentation.
     images_at_once: the most images that go through the model, and back, together. A larger batch is taken in pieces whose
     gradients add up to the same, in less memory: the model's BatchNorm is frozen, so no image sees the others of its batch.
     schedule: of the learning rates, one of `SCHEDULES`.
@@ -78,87 +72,188 @@ class Phase:
     label: str
     number: int
     steps: int
-    optimizer: torch.optim.Optimizer
-    samplers: dict[str, ClassBalancedSampler]
+    seed: int
+    optimizers: list[torch.optim.Optimizer]
+    mix: Mix
     inputs: Callable[[np.ndarray, int], Tensor]
-    embed: Callable[[Tensor], Tensor]
+    pool: Callable[[Tensor], Tensor]
     embed_whole: Callable[[np.ndarray], Tensor]
     images_at_once: int
     validate_every: int
     kept: str
+    processes: Processes
     schedule: str = "cosine"
-    checkpoint: Callable[[int, History], None] | None = None
-
-    def batch(self, step: int) -> np.ndarray:
-        """The mixed batch of a step: each task's own batch, one after the other."""
-        return np.concatenate([sampler.batch(step) for sampler in self.samplers.values()])
+    checkpoint: Callable[[int, list[Row]], None] | None = None
 
     def set_rates(self, step: int) -> float:
         """Set the learning rates of a step; returns that of the new parameters."""
         factor = SCHEDULES[self.schedule](step, self.steps)
-        for group in self.optimizer.param_groups:
+        groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
+        for group in groups:
             group["lr"] = group["top_rate"] * factor
-        return float(self.optimizer.param_groups[0]["lr"])
+        return float(groups[0]["lr"])
 
 
-def add_gradients(model: EmbeddingModel, phase: Phase, inputs: Tensor, labels: Tensor) -> dict[str, float]:
-    """Add the batch's gradients to the parameters, piece by piece; returns each label set's loss over the whole batch.
+@dataclass(frozen=True)
+class Piece:
+    """Some of a batch's images: this process's inputs and labels, and the labels of the same piece in all processes."""
 
-    inputs: first dimension n. labels: int64 [n x label sets]. A label set's loss is a mean over the images that carry its
-    label, so a piece counts by its share of them.
+    inputs: Tensor
+    labels: Tensor
+    everyone: Tensor
+
+
+@dataclass
+class Measured:
+    """What a batch gave: each loss over the whole batch, and the squared length of its gradient to the embeddings."""
+
+    losses: dict[str, float]
+    squares: dict[str, float]
+
+    def gradient_shares(self) -> Row:
+        """Each loss's part of the gradients' lengths, as `gradient <loss>`; they add up to 1."""
+        lengths = {name: math.sqrt(value) for name, value in self.squares.items()}
+        total = sum(lengths.values()) or 1.0
+        return {f"gradient {name}": length / total for name, length in lengths.items()}
+
+
+def _pieces(phase: Phase, items: np.ndarray, labels: Tensor, step: int, at_once: int) -> Iterator[Piece]:
+    """A batch's pieces: every process has as many, each with as many images."""
+    world, rank = phase.processes.world, phase.processes.rank
+    inputs = phase.inputs(items, step)
+    for start in range(0, len(inputs), at_once):
+        everyone = labels[start * world : (start + at_once) * world]
+        yield Piece(inputs[start : start + at_once], everyone[rank::world], everyone)
+
+
+def add_gradients(
+    learner: Learner, phase: Phase, items: np.ndarray, labels: Tensor, step: int, lengths: bool = False
+) -> Measured:
+    """Add the batch's gradients to the parameters, piece by piece and over all processes; returns the losses of the batch.
+
+    items: of the whole batch, int64 [n]. labels: int64 [n x label sets]. A loss is a mean over the images that it is about, so
+    a piece counts by its share of them. lengths: whether the gradients' lengths are wanted, too.
     """
-    carried = (labels != NO_LABEL).sum(0).clamp(min=1)
-    losses = dict.fromkeys(model.classes, 0.0)
-    for start in range(0, len(inputs), phase.images_at_once):
-        piece = labels[start : start + phase.images_at_once]
-        embeddings = phase.embed(inputs[start : start + phase.images_at_once])
-        shares = (piece != NO_LABEL).sum(0) / carried
+    processes, carried = phase.processes, learner.carried(labels)
+    present = [name for name, count in carried.items() if count]
+    classes = learner.sample(labels, ("classes", phase.seed, phase.number, step))
+    losses, squares = (torch.zeros(len(present), device=processes.device) for _ in range(2))
+    at_once = len(items) if learner.whole_batch else phase.images_at_once
+    for piece in _pieces(phase, items, labels, step, at_once):
+        with processes.autocast():
+            pooled = phase.pool(piece.inputs)
+            embeddings = learner.model.project(pooled)
+        found = learner.losses(pooled.float(), embeddings.float(), piece.labels.to(processes.device), classes)
+        own, everyone = learner.carried(piece.labels), learner.carried(piece.everyone)
         parts = {
-            key: model.head(key)(embeddings, piece[:, column]) * shares[column]
-            for column, key in enumerate(model.classes)
+            name: spread(found[name], processes.world) * (everyone[name] / carried[name])
+            if learner.sharded(name)
+            else found[name] * (own[name] / carried[name])
+            for name in present
         }
-        torch.stack(list(parts.values())).sum().backward()  # type: ignore[no-untyped-call]
-        for key, part in parts.items():
-            losses[key] += part.item()
-    return losses
+        if lengths:
+            squares += _squares(parts, embeddings)
+        total = learner.combine(parts, len(piece.everyone) / len(items) / processes.world)
+        processes.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        losses += torch.stack([parts[name].detach() for name in present])
+    processes.sum_gradients(learner.summed())
+    both = processes.sum(torch.stack([losses, squares])).tolist()
+    return Measured(*(dict(zip(present, row, strict=True)) for row in both))
 
 
-def run_phase(
-    model: EmbeddingModel, data: TrainingData, phase: Phase, start: int, history: History
-) -> History:
-    """Run a phase from step `start`; returns the history with a row per `LOG_EVERY` steps: mean losses, rate, validation.
+def _squares(parts: dict[str, Tensor], embeddings: Tensor) -> Tensor:
+    """Squared length of each loss's gradient with respect to the embeddings."""
+    found = [
+        torch.autograd.grad(part, embeddings, retain_graph=True, allow_unused=True)[0]
+        for part in parts.values()
+    ]
+    return torch.stack(
+        [embeddings.new_zeros(()).float() if one is None else one.float().square().sum() for one in found]
+    )
 
-    Raises TrainingError when a loss is not finite.
+
+def _task_losses(seen: list[Row], tasks: list[str]) -> dict[str, float]:
+    """Each task's loss, the mean over its label sets and the steps seen."""
+    means = pd.DataFrame(seen).mean()
+    return {
+        task: float(
+            np.mean([value for name, value in means.items() if str(name).startswith(f"loss {task}/")])
+        )
+        for task in tasks
+    }
+
+
+def _row(phase: Phase, learner: Learner, done: int, rate: float, seen: list[Row], last: Measured) -> Row:
+    row = {"phase": phase.number, "step": done, "learning_rate": rate, **pd.DataFrame(seen).mean().to_dict()}
+    row |= last.gradient_shares()
+    weights = learner.weighting.weights()
+    if set(weights.values()) != {1.0}:
+        row |= {f"weight {key}": value for key, value in weights.items()}
+    if phase.mix.mix == "loss":
+        row |= {f"images {task}": float(count) for task, count in phase.mix.counts(done - 1).items()}
+    return row
+
+
+def validate(learner: Learner, data: TrainingData, embed: Callable[[np.ndarray], Tensor]) -> Row:
+    """Per label set, the share of held-out images whose nearest proxy is their class; no entry where none is held out."""
+    if not len(data.held_out):
+        return {}
+    learner.eval()
+    with torch.no_grad():
+        return learner.accuracy(embed(data.held_out), data.labels[data.held_out])
+
+
+def _take_step(phase: Phase, learner: Learner, data: TrainingData, step: int, log: bool) -> Measured:
+    learner.train()
+    for optimizer in phase.optimizers:
+        optimizer.zero_grad()
+    items = phase.mix.batch(step)
+    gradnorm = learner.weighting.needs_norms
+    measured = add_gradients(
+        learner, phase, items, torch.from_numpy(data.labels[items]), step, log or gradnorm
+    )
+    loss = sum(measured.losses.values())
+    if not math.isfinite(loss):
+        where = f"phase {phase.number}, step {step}"
+        raise TrainingError(f"the loss became {loss} in {where}: lower its learning rate. {phase.kept}")
+    for optimizer in phase.optimizers:
+        phase.processes.scaler.step(optimizer)
+    phase.processes.scaler.update()
+    if gradnorm:
+        own = {key: measured.losses[key] for key in measured.losses if key in learner.model.classes}
+        learner.weighting.update(own, {key: math.sqrt(measured.squares[key]) for key in own})
+    return measured
+
+
+def run_phase(learner: Learner, data: TrainingData, phase: Phase, start: int, been: Progress) -> None:
+    """Run a phase from step `start`; `been` gets a row per `LOG_EVERY` steps: mean losses, gradient shares, rate, validation.
+
+    Raises TrainingError when a loss or a weight is not finite, or a checkpoint cannot be written.
     """
-    history = list(history)
-    seen: list[dict[str, float]] = []
-    for step in progress(
-        range(start, phase.steps), phase.steps - start, f"{phase.label}, phase {phase.number}, step"
-    ):
-        model.train()
+    seen: list[Row] = []
+    began = perf_counter()
+    steps = range(start, phase.steps)
+    shown = progress(steps, len(steps), f"{phase.label}, phase {phase.number}, step")
+    for step in shown if phase.processes.is_first else steps:
         rate = phase.set_rates(step)
-        items = phase.batch(step)
-        labels = torch.from_numpy(data.labels[items])
-        phase.optimizer.zero_grad()
-        losses = add_gradients(model, phase, phase.inputs(items, step), labels)
-        loss = sum(losses.values())
-        if not math.isfinite(loss):
-            where = f"phase {phase.number}, step {step}"
-            raise TrainingError(f"the loss became {loss} in {where}: lower its learning rate. {phase.kept}")
-        phase.optimizer.step()
-        seen.append({f"loss {key}": value for key, value in losses.items()})
         done = step + 1
-        if done % LOG_EVERY == 0 or done == phase.steps:
-            row = {
-                "phase": phase.number,
-                "step": done,
-                "learning_rate": rate,
-                **pd.DataFrame(seen).mean().to_dict(),
-            }
+        log = done % LOG_EVERY == 0 or done == phase.steps
+        measured = _take_step(phase, learner, data, step, log)
+        seen.append({f"loss {name}": value for name, value in measured.losses.items()})
+        if log:
+            row = _row(phase, learner, done, rate, seen, measured)
+            images = len(seen) * sum(phase.mix.counts(step).values())
+            speed = images / (perf_counter() - began)
+            been.throughput.append({"phase": phase.number, "step": done, "images_per_second": speed})
             if done % phase.validate_every < LOG_EVERY or done == phase.steps:
-                row |= _validate(model, data, phase.embed_whole)
-            history.append(row)
+                row |= validate(learner, data, phase.embed_whole)
+            been.history.append(row)
+            phase.mix.update(_task_losses(seen, list(phase.mix.samplers)), done)
             seen = []
-        if phase.checkpoint is not None:
-            phase.checkpoint(done, history)
-    return history
+        if phase.checkpoint is not None and log:
+            try:
+                phase.checkpoint(done, been.history)
+            except CheckpointError as error:
+                raise TrainingError(str(error)) from error
+        if log:
+            began = perf_counter()

@@ -2,6 +2,7 @@
 
     python -m unifiedlib.runner clean
     python -m unifiedlib.runner train --collection decor --variant unified
+    python -m unifiedlib.runner ablation --collection decor --variant no_layer_norm
 
 The clean copy `build/notebooks/NN_stage.ipynb` is executed to `executed/<collection>/NN_stage[-variant].ipynb`, with a page
 beside it. A notebook that fails is kept as `….failed.ipynb`, and what the stage had written is removed.
@@ -56,6 +57,8 @@ OUTPUTS = {
     "train": "{model_folder}/{variant}",
     "binarize": "{embedding_folder}",
     "evaluate": "{result_folder}",
+    "ablation": "{ablation_score_folder}/{variant}",
+    "ablations": "{ablation_result_folder}",
 }
 
 
@@ -65,16 +68,24 @@ class StageError(RuntimeError):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the pipeline for one collection, and for one variant when it trains."""
+    """One stage of the pipeline for one collection, and for one variant where it has one.
+
+    is_ablation: whether the variant is one of `ablations` in params.yaml.
+    """
 
     name: str
     collection: str
     variant: str | None = None
+    is_ablation: bool = False
 
     def __str__(self) -> str:
         """As DVC names it."""
         if self.variant is None:
             return f"{self.name}@{self.collection}"
+        if self.name == "ablation":
+            return f"ablation-{self.collection}@{self.variant}"
+        if self.is_ablation:
+            return f"{self.name}-ablation-{self.collection}@{self.variant}"
         return f"{self.name}-{self.collection}@{self.collection}-{self.variant}"
 
     @property
@@ -188,6 +199,12 @@ def _failure(stage: Stage, sentence: str) -> StageError:
     return StageError(f"{stage} stopped: {sentence}{where}")
 
 
+def find_stage(name: str, collection: str, variant: str | None) -> Stage:
+    """The stage of that name, by params.yaml."""
+    params = load_params(paths.resolve("params.yaml"))
+    return Stage(name, collection, variant, variant in params.ablations)
+
+
 def run_stage(stage: Stage) -> Path:
     """Run a stage; returns the page of its executed notebook.
 
@@ -240,9 +257,10 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for name in STAGE_FOLDERS:
         stage = stages.add_parser(name, help=f"execute the notebook of {name}")
         stage.add_argument("--collection", required=True, choices=COLLECTIONS)
-        stage.add_argument("--variant", required=name == "train") if name == "train" else stage.set_defaults(
-            variant=None
-        )
+        if name in ("train", "ablation"):
+            stage.add_argument("--variant", required=True)
+        else:
+            stage.set_defaults(variant=None)
     return parser.parse_args(argv)
 
 
@@ -257,7 +275,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             copies = clean_notebooks(paths.resolve(NOTEBOOKS), paths.resolve(CLEAN_NOTEBOOKS))
             print(f"clean: {len(copies)} notebooks in {CLEAN_NOTEBOOKS}")
         else:
-            stage = Stage(arguments.stage, arguments.collection, arguments.variant)
+            stage = find_stage(arguments.stage, arguments.collection, arguments.variant)
             page = run_stage(stage)
             print(f"{stage}: {monotonic() - start:.0f} s, {paths.relative(page)}", flush=True)
     except (ValueError, OSError, StageError) as error:

@@ -16,17 +16,19 @@ import json
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import cast
 
 from unifiedlib import paths, stages
+from unifiedlib.ablation_claims import Ablation, Judging
+from unifiedlib.ablations import evaluate_ablation
 from unifiedlib.cleaning import read_notebook
 from unifiedlib.contract import load_collection
 from unifiedlib.evaluation import EvaluationSettings, evaluate_collection
 from unifiedlib.files import atomic_path
 from unifiedlib.params import FOLDERS, Value
-from unifiedlib.training import TrainSettings
+from unifiedlib.train_settings import TrainSettings
 from unifiedlib.variants import seeds_of
 
 SMOKE = Path("build/smoke")
@@ -37,9 +39,20 @@ MAKERS = {
     "train": "02_train",
     "binarize": "03_binarize",
     "evaluate": "04_evaluate",
+    "ablation": "06_ablation",
 }
+# As in params.yaml: 06_ablation shows the first, 07_ablations both.
+ABLATIONS: dict[str, Ablation] = {
+    one.variant: one
+    for one in (
+        Ablation("no_layer_norm", {"layer_norm": False}, {"layer_norm": True}),
+        Ablation("flashlight_lens", tasks=("flashlight", "lens")),
+    )
+}
+ABLATION_FOLDERS = {"ablation_model_folder", "ablation_score_folder"}
 SHOWS_ONLY = (
     *("figures", "palette.py", "html.py", "show.py", "story.py", "tour.py", "retrieval.py"),
+    *("ablation_story.py", "experiments.py", "publish.py"),
     *("smoke.py", "refresh.py", "runner.py", "cleaning.py", "progress.py"),
 )
 
@@ -81,6 +94,9 @@ def _inputs(
             if "embedding_folder" in folders:
                 folder = stages.seed_folder(paths.resolve(folders["embedding_folder"]), variant, seed)
                 yield Missing(folder / "codes.npy", f"binarize@{collection}")
+            if "ablation_model_folder" in folders:
+                folder = stages.seed_folder(paths.resolve(folders["ablation_model_folder"]), variant, seed)
+                yield Missing(folder / "model.json", f"train-ablation-{collection}@{variant}")
     if "result_folder" in folders:
         yield Missing(paths.resolve(folders["result_folder"]) / "claims.json", f"evaluate@{collection}")
 
@@ -88,6 +104,8 @@ def _inputs(
 def prepare(collection: str, variants: Sequence[str] = (), seeds: Sequence[int] = (), **folders: str) -> None:
     """Make sure that a notebook's inputs are there: `data_folder`, `model_folder`, `embedding_folder`, `result_folder`.
 
+    With `ablation_model_folder` the variants are ablations, whose models must be there too; with `ablation_score_folder` they are
+    ablations that may have been run.
     Where all folders lie below build/smoke, what is missing (or was made by another state of the library) is made at smoke size.
     Elsewhere it raises FileNotFoundError that names the first missing file and the command that makes it.
     """
@@ -106,7 +124,8 @@ def prepare(collection: str, variants: Sequence[str] = (), seeds: Sequence[int] 
 
 def _state() -> str:
     """Hash of what shapes the smoke files: the notebooks' defaults and the library's modules, but for those that only show."""
-    digest = hashlib.sha256(json.dumps({stage: defaults(stage) for stage in MAKERS}).encode())
+    made = [{stage: defaults(stage) for stage in MAKERS}, [asdict(one) for one in ABLATIONS.values()]]
+    digest = hashlib.sha256(json.dumps(made).encode())
     package = Path(__file__).parent
     for path in sorted(package.rglob("*.py")):
         if path.relative_to(package).parts[0] not in SHOWS_ONLY:
@@ -128,6 +147,7 @@ def make(variants: Sequence[str], seeds: Sequence[int], *wanted: str) -> None:
     """Make what is missing of the `wanted` folders (`data_folder` and so on) at smoke size, and what they are made from."""
     _clear_if_stale()
     _make_data()
+    ablations = [ABLATIONS[name] for name in variants if name in ABLATIONS]
     results = "result_folder" in wanted
     if results:
         variants, seeds = (
@@ -142,6 +162,11 @@ def make(variants: Sequence[str], seeds: Sequence[int], *wanted: str) -> None:
                 _make_embeddings(variant, seed)
     if results:
         _make_results()
+    for ablation in ablations if ABLATION_FOLDERS & set(wanted) else ():
+        for seed in seeds:
+            _make_ablation(ablation, seed)
+        if "ablation_score_folder" in wanted:
+            _score_ablation(ablation, seeds)
 
 
 def _folder(stage: str, name: str) -> Path:
@@ -194,6 +219,28 @@ def _make_results() -> None:
         )
 
 
+def _make_ablation(ablation: Ablation, seed: int) -> None:
+    values, folder = defaults("train"), _folder("ablation", "ablation_model_folder")
+    if not (stages.seed_folder(folder, ablation.variant, seed) / "model.json").is_file():
+        print(f"smoke size: training {ablation.variant}, seed {seed}", flush=True)
+        settings = TrainSettings(**settings_of(TrainSettings, values | ablation.changes))  # type: ignore[arg-type]
+        collection = load_collection(_folder("train", "data_folder"))
+        checkpoints = _folder("train", "checkpoint_folder")
+        stages.train(collection, ablation.variant, [seed], settings, folder, checkpoints, ablation.tasks)
+
+
+def _score_ablation(ablation: Ablation, seeds: Sequence[int]) -> None:
+    values = defaults("ablation")
+    folders = {name: _folder("ablation", name) for name in ("result_folder", *sorted(ABLATION_FOLDERS))}
+    if not (folders["ablation_score_folder"] / ablation.variant / "claims.json").is_file():
+        batch_size = cast(int, values.pop("batch_size"))
+        settings = EvaluationSettings(**settings_of(EvaluationSettings, values))  # type: ignore[arg-type]
+        margin_c6 = cast(float, values["margin_c6"])
+        judging = Judging(settings.margin_c1, margin_c6, settings.seed, settings.n_resamples)
+        collection = load_collection(_folder("ablation", "data_folder"))
+        evaluate_ablation(collection, ablation, seeds, folders, settings, judging, batch_size)
+
+
 def tour_folders(collection: str, variant: str, seed: int) -> dict[str, str]:
     """Data, model and embedding folder for the tour: the pipeline's where it has run, else the smoke size of `decor`.
 
@@ -221,7 +268,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="refresh these notebooks alone, such as 03_binarize")
     arguments = parser.parse_args(argv)
     try:
-        make((), (), "result_folder")
+        make(tuple(ABLATIONS), (), "result_folder", "ablation_score_folder")
         if arguments.what == "refresh":
             from unifiedlib.refresh import refresh
 

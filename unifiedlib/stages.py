@@ -13,6 +13,7 @@ from unifiedlib import paths
 from unifiedlib.assembly import assemble_decor, assemble_photos, assemble_pictures
 from unifiedlib.contract import Collection, load_collection
 from unifiedlib.decor import DecorSettings
+from unifiedlib.devices import Processes, choose_device
 from unifiedlib.embedding import write_embeddings
 from unifiedlib.loaders.benchmarks import TABLES, benchmarks_tables, official_folder
 from unifiedlib.loaders.own import OwnSettings, own_tables
@@ -21,8 +22,12 @@ from unifiedlib.model import load_model
 from unifiedlib.parallel import in_processes
 from unifiedlib.photos import PhotoSettings
 from unifiedlib.threads import return_freed_memory, use_threads
-from unifiedlib.training import Training, TrainSettings
+from unifiedlib.train_settings import TrainSettings
+from unifiedlib.training import Trained, Training
 from unifiedlib.variants import seeds_of
+
+# Per seed.
+Tables = dict[int, pd.DataFrame]
 
 
 def seed_folder(folder: Path, variant: str, seed: int) -> Path:
@@ -68,10 +73,10 @@ def assemble(name: str, folder: Path, size: int, settings: Mapping[str, Any]) ->
     )
 
 
-def _train_and_save(training: Training, model_folder: Path) -> pd.DataFrame:
-    model, history = training.run()
-    training.save(seed_folder(model_folder, training.variant, training.seed), model, history)
-    return history
+def _train_and_save(training: Training, model_folder: Path) -> Trained:
+    trained = training.run()
+    training.save(seed_folder(model_folder, training.variant, training.seed), trained)
+    return trained
 
 
 def _train_alone(
@@ -81,12 +86,17 @@ def _train_alone(
     settings: TrainSettings,
     model_folder: Path,
     checkpoints: Path,
+    tasks: tuple[str, ...],
+    device: str,
     threads: int,
-) -> pd.DataFrame:
-    """One seed in a process of its own, which reads the collection itself."""
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """One seed in a process of its own, which reads the collection itself; returns its history and throughput."""
     use_threads(threads)
-    training = Training(load_collection(data_folder), variant, seed, settings, checkpoints)
-    return _train_and_save(training, model_folder)
+    processes = Processes(device, settings.precision)
+    collection = load_collection(data_folder)
+    training = Training(collection, variant, seed, settings, checkpoints, tasks, processes)
+    trained = _train_and_save(training, model_folder)
+    return trained.history, trained.throughput
 
 
 def train(
@@ -96,47 +106,49 @@ def train(
     settings: TrainSettings,
     model_folder: Path,
     checkpoints: Path,
-) -> dict[int, pd.DataFrame]:
-    """Train a variant with each of its seeds and save each model; returns {seed: history}.
+    tasks: Sequence[str] = (),
+    device: str = "cpu",
+) -> tuple[Tables, Tables]:
+    """Train a variant with each of its seeds and save each model; returns {seed: history} and {seed: throughput}.
 
+    Histories are as in history.csv; the throughput (see `Trained`) is empty where a training was only taken up at its end.
+
+    tasks: those of an ablation, see `tasks_to_train`. device: `cpu`, `cuda`, or `auto`: a GPU where there is one.
     Seeds train side by side, one process each, as far as there are threads: small networks gain little from a second one.
-    A stage that was killed lost its output, but not its checkpoints: seeds that were done are restored, not trained again.
+    A stage that was killed lost its output, but not its checkpoints: seeds that were done are restored, not trained again, and
+    so are those that `python -m unifiedlib.train` has trained.
     For `imagenet` the first seed alone is saved, with nothing trained and an empty history.
     """
+    processes = Processes(device, settings.precision)
     trainings = [
-        Training(collection, variant, seed, settings, checkpoints) for seed in seeds_of(variant, list(seeds))
+        Training(collection, variant, seed, settings, checkpoints, tuple(tasks), processes)
+        for seed in seeds_of(variant, list(seeds))
     ]
     threads = torch.get_num_threads()
-    workers = min(threads, len(trainings))
+    workers = min(threads, len(trainings)) if processes.device.type == "cpu" else 1
     if workers > 1:
         trainings[0].features(trainings[0].model({}))
         return_freed_memory()
-        calls = [
-            (
-                collection.folder,
-                variant,
-                training.seed,
-                settings,
-                model_folder,
-                checkpoints,
-                threads // workers,
-            )
-            for training in trainings
-        ]
-        histories = in_processes(_train_alone, calls, workers)
+        shared = (settings, model_folder, checkpoints, tuple(tasks), device, threads // workers)
+        calls = [(collection.folder, variant, training.seed, *shared) for training in trainings]
+        found = in_processes(_train_alone, calls, workers)
     else:
-        histories = [_train_and_save(training, model_folder) for training in trainings]
+        done = [_train_and_save(training, model_folder) for training in trainings]
+        found = [(one.history, one.throughput) for one in done]
     for training in trainings:
         training.forget()
-    return {training.seed: history for training, history in zip(trainings, histories, strict=True)}
+    numbers = [training.seed for training in trainings]
+    histories, throughput = zip(*found, strict=True)
+    return dict(zip(numbers, histories, strict=True)), dict(zip(numbers, throughput, strict=True))
 
 
 def _embed_alone(
-    data_folder: Path, model_folder: Path, embedding_folder: Path, batch_size: int, threads: int
+    data_folder: Path, model_folder: Path, embedding_folder: Path, batch_size: int, device: str, threads: int
 ) -> None:
     """One model in a process of its own, which reads the collection itself."""
     use_threads(threads)
-    write_embeddings(embedding_folder, load_model(model_folder), load_collection(data_folder), batch_size)
+    model = load_model(model_folder, heads=False).to(choose_device(device))
+    write_embeddings(embedding_folder, model, load_collection(data_folder), batch_size)
 
 
 def binarize(
@@ -146,18 +158,19 @@ def binarize(
     model_folder: Path,
     embedding_folder: Path,
     batch_size: int,
+    device: str = "cpu",
 ) -> None:
     """Embed the test items with each variant and seed, side by side, and write the float vectors and their codes."""
     made = [(variant, seed) for variant in variants for seed in seeds_of(variant, list(seeds))]
     folders = [(seed_folder(model_folder, *one), seed_folder(embedding_folder, *one)) for one in made]
-    threads = torch.get_num_threads()
-    workers = min(threads, len(made))
+    threads, kind = torch.get_num_threads(), choose_device(device)
+    workers = min(threads, len(made)) if kind == "cpu" else 1
     if workers > 1:
-        calls = [(collection.folder, *pair, batch_size, threads // workers) for pair in folders]
+        calls = [(collection.folder, *pair, batch_size, kind, threads // workers) for pair in folders]
         in_processes(_embed_alone, calls, workers)
     else:
         for model, target in folders:
-            write_embeddings(target, load_model(model), collection, batch_size)
+            write_embeddings(target, load_model(model, heads=False).to(kind), collection, batch_size)
 
 
 def model_files(model_folder: Path, variant: str, seeds: Sequence[int]) -> list[Path]:

@@ -18,7 +18,7 @@ from unifiedlib.losses import NO_LABEL
 from unifiedlib.results import headlines, result_table
 from unifiedlib.stages import seed_folder
 from unifiedlib.training_data import training_data
-from unifiedlib.variants import IMAGENET, UNIFIED, seeds_of, tasks_of
+from unifiedlib.variants import IMAGENET, UNIFIED, seeds_of
 
 Claim = dict[str, str | float | None]
 PACKAGES = (
@@ -215,20 +215,24 @@ def source_table(collection: Collection) -> pd.DataFrame:
     return pd.DataFrame(collection.sources, columns=[*columns, "note"] if noted else columns)
 
 
-def training_sentence(collection: Collection, variant: str) -> str:
-    """What a variant learns from, in one sentence."""
-    tasks = tasks_of(variant, collection)
+def training_sentence(variant: str, tasks: Sequence[str]) -> str:
+    """What a variant learns from, in one sentence. tasks: those that it is trained on."""
     if not tasks:
         return f"{variant}: nothing is trained; the trunk keeps its ImageNet weights."
     return f"{variant}: trained on {', '.join(tasks)}."
 
 
-def branch_table(collection: Collection, variant: str, validation_share: float, seed: int) -> pd.DataFrame:
-    """A variant's branches: columns label_set, classes, trained_items, held_out_items; no row where nothing is trained."""
+def branch_table(
+    collection: Collection, tasks: Sequence[str], validation_share: float, seed: int
+) -> pd.DataFrame:
+    """A variant's branches: columns label_set, classes, trained_items, held_out_items; no row where nothing is trained.
+
+    tasks: those that it is trained on.
+    """
     columns = ["label_set", "classes", "trained_items", "held_out_items"]
-    if not tasks_of(variant, collection):
+    if not tasks:
         return pd.DataFrame(columns=columns)
-    data = training_data(collection, variant, validation_share, seed)
+    data = training_data(collection, tasks, validation_share, seed)
     rows = []
     for column, (key, names) in enumerate(data.classes.items()):
         known = data.labels[:, column] != NO_LABEL

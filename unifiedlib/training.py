@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+import platform
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,102 +17,32 @@ import torch
 from timm.models import group_parameters
 from torch import Tensor
 
-from unifiedlib.augmentation import AugmentationSettings, random_views
-from unifiedlib.checkpoint import load_checkpoint, save_checkpoint
+from unifiedlib.augmentation import AugmentationSettings, draw_views, show
+from unifiedlib.checkpoint import (
+    Key,
+    Stored,
+    drop_checkpoints,
+    load_checkpoint,
+    save_checkpoint,
+    stored_step,
+)
 from unifiedlib.contract import Collection
+from unifiedlib.devices import Processes
 from unifiedlib.features import cached_features
+from unifiedlib.learner import Learner, head_maker
+from unifiedlib.mixing import Mix
 from unifiedlib.model import EmbeddingModel, ModelSettings, save_model, to_images
-from unifiedlib.phases import LOG_EVERY, SCHEDULES, History, Phase, run_phase
-from unifiedlib.sampling import ClassBalancedSampler
+from unifiedlib.optimizers import make_optimizers
+from unifiedlib.phases import Phase, Progress, Row, TrainingError, run_phase
+from unifiedlib.sampling import generator_for
+from unifiedlib.sharding import ShardedProxyHead
+from unifiedlib.train_settings import TrainSettings
 from unifiedlib.training_data import TrainingData, iterations_per_epoch, training_data
 from unifiedlib.trunk import trunk_width
-from unifiedlib.variants import IMAGENET
+from unifiedlib.variants import IMAGENET, tasks_to_train
 
-OPTIMIZERS = ("adamw", "sgd")
-LOWEST = {
-    "head_steps": 1,
-    "head_batch_size": 1,
-    "epochs": 0,
-    "batch_size": 1,
-    "images_at_once": 1,
-    "frozen_stages": 0,
-    "checkpoint_every": 1,
-}
-
-
-@dataclass(frozen=True)
-class TrainSettings:
-    """How a model is trained.
-
-    trunk, weights, dim, temperature: the model, see `ModelSettings`. crop, min_area, colour: views, see `AugmentationSettings`.
-    head_steps, head_batch_size, head_learning_rate: the first phase; images per task in a batch.
-    epochs, batch_size, learning_rate, trunk_learning_rate: the second phase; the trunk has a rate of its own.
-    images_at_once: images of a batch whose gradients the second phase computes together, see `Phase`.
-    frozen_stages: how many of the trunk's first stages keep their ImageNet weights.
-    images_per_class, catalog_share: see `ClassBalancedSampler`.
-    optimizer: `adamw`, or `sgd` as in the paper; momentum: of SGD, or the first beta of AdamW; weight_decay: of either.
-    schedule: of the rates in both phases: `cosine` falls to zero along half a cosine, `step` drops to a tenth halfway.
-    validation_share: share of each class's training images held out to draw the validation curve.
-    checkpoint_every: steps of the second phase between two checkpoints.
-    """
-
-    trunk: str
-    weights: str
-    dim: int
-    temperature: float
-    crop: int
-    min_area: float
-    colour: float
-    head_steps: int
-    head_batch_size: int
-    head_learning_rate: float
-    epochs: int
-    batch_size: int
-    images_at_once: int
-    learning_rate: float
-    trunk_learning_rate: float
-    frozen_stages: int
-    images_per_class: int
-    catalog_share: float
-    optimizer: str
-    schedule: str
-    momentum: float
-    weight_decay: float
-    validation_share: float
-    checkpoint_every: int
-
-    def __post_init__(self) -> None:
-        for name, lowest in LOWEST.items():
-            if getattr(self, name) < lowest:
-                raise ValueError(f"{name} is {getattr(self, name)}; it must be at least {lowest}")
-        if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"optimizer is {self.optimizer!r}; choose one of {', '.join(OPTIMIZERS)}")
-        if self.schedule not in SCHEDULES:
-            raise ValueError(f"schedule is {self.schedule!r}; choose one of {', '.join(SCHEDULES)}")
-        if self.checkpoint_every % LOG_EVERY:
-            raise ValueError(
-                f"checkpoint_every is {self.checkpoint_every}; it must be a multiple of {LOG_EVERY}, "
-                "the steps between two rows of the history"
-            )
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, float) and not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"{field.name} is {value}; it must be a number of at least 0")
-
-
-def _optimizer(
-    settings: TrainSettings, groups: list[tuple[list[torch.nn.Parameter], float]]
-) -> torch.optim.Optimizer:
-    chosen = [{"params": parameters, "top_rate": rate} for parameters, rate in groups if parameters]
-    if settings.optimizer == "sgd":
-        return torch.optim.SGD(chosen, lr=0.0, momentum=settings.momentum, weight_decay=settings.weight_decay)
-    return torch.optim.AdamW(
-        chosen, lr=0.0, betas=(settings.momentum, 0.999), weight_decay=settings.weight_decay
-    )
-
-
-def _new_parameters(model: EmbeddingModel) -> list[torch.nn.Parameter]:
-    return [parameter for name, parameter in model.named_parameters() if not name.startswith("trunk.")]
+# The weights of losses learn this many times as fast as the new parameters: a few hundred steps would hardly move them.
+WEIGHTS_RATE = 10.0
 
 
 def freeze_stages(model: EmbeddingModel, stages: int) -> list[torch.nn.Parameter]:
@@ -124,14 +56,34 @@ def freeze_stages(model: EmbeddingModel, stages: int) -> list[torch.nn.Parameter
 
 
 @dataclass(frozen=True)
+class Trained:
+    """A training's outcome: the model, its history as in history.csv, and this machine's throughput, if it trained here.
+
+    history: columns phase, step, learning_rate, `loss …`, `gradient …`, `accuracy …`. throughput: phase, step,
+    images_per_second. processes: how many trained it.
+    """
+
+    model: EmbeddingModel
+    history: pd.DataFrame
+    throughput: pd.DataFrame
+    processes: int
+
+
+@dataclass(frozen=True)
 class Training:
-    """One training: a variant of a collection, with a seed. `checkpoints` is a folder that outlives a killed run."""
+    """One training: a variant of a collection, with a seed.
+
+    checkpoints: a folder that outlives a killed run. tasks: those of an ablation, see `tasks_to_train`. processes: what
+    trains, by default this process alone, on a CPU.
+    """
 
     collection: Collection
     variant: str
     seed: int
     settings: TrainSettings
     checkpoints: Path
+    tasks: tuple[str, ...] = ()
+    processes: Processes = field(default_factory=Processes)
 
     @property
     def label(self) -> str:
@@ -139,145 +91,242 @@ class Training:
         return f"{self.variant}, seed {self.seed}"
 
     @property
-    def checkpoint_file(self) -> Path:
-        """Where this training's checkpoint lies, if there is one."""
-        return self.checkpoints / self.variant / f"seed-{self.seed}.safetensors"
+    def learned(self) -> list[str]:
+        """The tasks that this variant learns from."""
+        return tasks_to_train(self.variant, self.collection, self.tasks)
 
-    def key(self) -> str:
-        """Names all that shapes the outcome: a checkpoint is taken up again only under the same key."""
-        threads = torch.get_num_threads()
-        about = [
-            asdict(self.settings),
-            self.collection.fingerprint,
-            self.variant,
-            self.seed,
+    @cached_property
+    def key(self) -> Key:
+        """A checkpoint is taken up again only under the same key, and a finished one under the same recipe."""
+        recipe = [asdict(self.settings), self.collection.fingerprint, self.variant, self.learned, self.seed]
+        machine = [
             torch.__version__,
-            threads,
+            platform.machine(),
+            str(self.processes.device.type),
+            torch.get_num_threads(),
+            self.processes.world,
         ]
-        return hashlib.sha256(json.dumps(about).encode()).hexdigest()[:16]
+        return Key(*(hashlib.sha256(json.dumps(one).encode()).hexdigest()[:16] for one in (recipe, machine)))
+
+    @property
+    def checkpoint_file(self) -> Path:
+        """Where this training's checkpoint lies, if there is one. Trainings by other settings or data have files of their own."""
+        return self.checkpoints / self.variant / f"seed-{self.seed}-{self.key.recipe}.safetensors"
+
+    def _own_file(self, learner: Learner) -> Path:
+        """The file of this process: with label sets spread over processes each has one."""
+        if not any(isinstance(head, ShardedProxyHead) for head in learner.heads.values()):
+            return self.checkpoint_file
+        part = f"{self.checkpoint_file.stem}.part-{self.processes.rank + 1}-of-{self.processes.world}"
+        return self.checkpoint_file.with_name(f"{part}.safetensors")
 
     def model(self, classes: dict[str, list[str]]) -> EmbeddingModel:
         """A new model; `imagenet` is as wide as its trunk, so that nothing in it is random."""
         settings, size = self.settings, self.collection.pixels.shape[1]
         torch.manual_seed(self.seed)
-        dim = trunk_width(settings.trunk) if self.variant == IMAGENET else settings.dim
-        made = ModelSettings(settings.trunk, settings.weights, dim, settings.temperature, size)
-        return EmbeddingModel(made, classes, torch.Generator().manual_seed(self.seed))
+        plain = self.variant == IMAGENET
+        made = ModelSettings(
+            trunk=settings.trunk,
+            weights=settings.weights,
+            dim=trunk_width(settings.trunk) if plain else settings.dim,
+            size=size,
+            pooling="average" if plain else settings.pooling,
+            layer_norm=plain or settings.layer_norm,
+            loss=settings.loss,
+            temperature=settings.temperature,
+            margin=settings.margin,
+        )
+        generator = torch.Generator().manual_seed(self.seed)
+        return EmbeddingModel(made, classes, generator, head_maker(settings, self.processes))
 
-    def _samplers(self, data: TrainingData, phase: int, batch_size: int) -> dict[str, ClassBalancedSampler]:
-        settings = self.settings
-        key = ("batches", self.seed, phase)
-        return data.samplers(
-            self.collection, batch_size, settings.images_per_class, settings.catalog_share, key
+    def learner(self, data: TrainingData) -> Learner:
+        """A new model with what its losses need, on this process's device."""
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + 1)
+        return Learner(self.model(data.classes), self.settings, generator).to(self.processes.device)
+
+    def _mix(self, data: TrainingData, phase: int, batch_size: int) -> Mix:
+        settings, key = self.settings, ("batches", self.seed, phase)
+        per_task = batch_size * self.processes.world
+        return data.mix(
+            self.collection, settings.mix, per_task, settings.images_per_class, settings.catalog_share, key
         )
 
+    def _steps(self, per_task: int) -> int:
+        """Steps of a phase, by the budget. per_task: steps in which each task has as many images as its specialist sees."""
+        return per_task if self.settings.budget == "per_task" else math.ceil(per_task / len(self.learned))
+
+    def _views(self) -> AugmentationSettings:
+        return AugmentationSettings(self.settings.crop, self.settings.min_area, self.settings.colour)
+
     def features(self, model: EmbeddingModel) -> tuple[np.ndarray, np.ndarray]:
-        """The training items of every task, int64 [n], and the untouched trunk's pooled features of them [n x width]."""
+        """The training items of every task, int64 [n], and the untouched trunk's pooled features of them [views x n x width]."""
         is_train = self.collection.labels["role"] == "train"
         items = np.unique(self.collection.labels.loc[is_train, "item"].to_numpy(np.int64))
-        return items, cached_features(model, self.collection, items, self.checkpoints)
+        views = self.settings.head_views
+        if self.processes.is_first:
+            cached_features(model, self.collection, items, self.checkpoints, views, self._views())
+        self.processes.wait()
+        return items, cached_features(model, self.collection, items, self.checkpoints, views, self._views())
 
-    def phase_one(self, model: EmbeddingModel, data: TrainingData) -> Phase:
-        """Linear and proxies on the untouched trunk's pooled features of whole pictures."""
-        settings = self.settings
+    def phase_one(self, learner: Learner, data: TrainingData) -> Phase:
+        """Linear and proxies on the untouched trunk's pooled features of whole pictures, and of random views."""
+        settings, processes, model = self.settings, self.processes, learner.model
         items, pooled = self.features(model)
         features = torch.from_numpy(pooled)
 
-        def inputs(wanted: np.ndarray, step: int = 0) -> Tensor:
-            return features[np.searchsorted(items, wanted)]
+        def inputs(batch: np.ndarray, step: int) -> Tensor:
+            drawn = generator_for("views", self.seed, step).integers(0, len(features), len(batch))
+            own, view = processes.part(batch), processes.part(drawn)
+            return features[view, np.searchsorted(items, own)].to(processes.device)
 
         def embed_whole(wanted: np.ndarray) -> Tensor:
-            return model.project(inputs(wanted))
+            return model.project(features[0, np.searchsorted(items, wanted)].to(processes.device))
 
-        optimizer = _optimizer(settings, [(_new_parameters(model), settings.head_learning_rate)])
-        samplers = self._samplers(data, 1, settings.head_batch_size)
+        groups = learner.groups()
+        rates = dict.fromkeys(groups, settings.head_learning_rate)
+        rates["weights"] *= WEIGHTS_RATE
+        mix = self._mix(data, 1, settings.head_batch_size)
+        steps = self._steps(math.ceil(settings.head_steps / processes.world))
         return Phase(
             label=self.label,
             number=1,
-            steps=settings.head_steps,
-            optimizer=optimizer,
-            samplers=samplers,
+            steps=steps,
+            seed=self.seed,
+            optimizers=make_optimizers(settings, rates, {**groups, "plain": []}),
+            mix=mix,
             inputs=inputs,
-            embed=model.project,
+            pool=lambda pooled: pooled,
             embed_whole=embed_whole,
-            images_at_once=len(samplers) * settings.head_batch_size,
-            validate_every=settings.head_steps,
+            images_at_once=len(mix.samplers) * settings.head_batch_size,
+            validate_every=steps,
             kept="Nothing was written.",
+            processes=processes,
             schedule=settings.schedule,
         )
 
-    def phase_two(self, model: EmbeddingModel, data: TrainingData) -> Phase:
+    def phase_two(self, learner: Learner, data: TrainingData) -> Phase:
         """Everything, on random views."""
-        settings, pixels = self.settings, self.collection.pixels
-        views = AugmentationSettings(settings.crop, settings.min_area, settings.colour)
-        per_epoch = iterations_per_epoch(self.collection, settings.batch_size)
-        steps = settings.epochs * per_epoch
+        settings, processes, pixels = self.settings, self.processes, self.collection.pixels
+        model, views = learner.model, self._views()
+        per_epoch = iterations_per_epoch(self.collection, settings.batch_size * processes.world)
+        steps = self._steps(settings.epochs * per_epoch)
         trunk = freeze_stages(model, settings.frozen_stages)
-        optimizer = _optimizer(
-            settings,
-            [(_new_parameters(model), settings.learning_rate), (trunk, settings.trunk_learning_rate)],
-        )
-        path = self.checkpoint_file
+        groups = {**learner.groups(), "trunk": trunk}
+        rates = {**dict.fromkeys(groups, settings.learning_rate), "trunk": settings.trunk_learning_rate}
+        rates["weights"] *= WEIGHTS_RATE
+        optimizers = make_optimizers(settings, rates, groups)
+        mix = self._mix(data, 2, settings.batch_size)
 
-        def inputs(items: np.ndarray, step: int) -> Tensor:
+        def inputs(batch: np.ndarray, step: int) -> Tensor:
             generator = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
-            return random_views(to_images(pixels[items]), views, generator)
+            drawn = draw_views(len(batch), views, generator).part(processes.rank, processes.world)
+            return show(to_images(pixels[processes.part(batch)], processes.device), drawn, views.crop)
 
         def embed_whole(items: np.ndarray) -> Tensor:
-            return torch.cat(
-                [model(to_images(pixels[items[i : i + 128]])) for i in range(0, len(items), 128)]
-            )
+            parts = (items[start : start + 128] for start in range(0, len(items), 128))
+            return torch.cat([model(to_images(pixels[part], processes.device)) for part in parts])
 
-        def checkpoint(done: int, history: History) -> None:
+        def checkpoint(done: int, history: list[Row]) -> None:
             if done % settings.checkpoint_every == 0 or done == steps:
-                save_checkpoint(path, model, optimizer, done, history, self.key())
+                self._save(learner, optimizers, mix, done, steps, history)
 
-        samplers = self._samplers(data, 2, settings.batch_size)
         return Phase(
             label=self.label,
             number=2,
             steps=steps,
-            optimizer=optimizer,
-            samplers=samplers,
+            seed=self.seed,
+            optimizers=optimizers,
+            mix=mix,
             inputs=inputs,
-            embed=model,
+            pool=model.pool,
             embed_whole=embed_whole,
             images_at_once=settings.images_at_once,
             validate_every=per_epoch,
-            kept=f"The last checkpoint, if any, is kept in {path}.",
+            kept=f"The last checkpoint, if any, is kept in {self.checkpoint_file}.",
+            processes=processes,
             schedule=settings.schedule,
             checkpoint=checkpoint,
         )
 
-    def run(self) -> tuple[EmbeddingModel, pd.DataFrame]:
-        """Train, or take up a killed training; returns the model and its history."""
-        if self.variant == IMAGENET:
-            return self.model({}).eval(), pd.DataFrame({"phase": [], "step": [], "learning_rate": []})
-        data = training_data(self.collection, self.variant, self.settings.validation_share, self.seed)
-        model = self.model(data.classes)
-        second = self.phase_two(model, data)
-        path = self.checkpoint_file
-        resumed = load_checkpoint(path, model, second.optimizer, self.key())
-        if resumed is None:
-            history = run_phase(model, data, self.phase_one(model, data), 0, [])
-            start = 0
-        else:
-            start, history = resumed
-            print(f"taking up {self.label}, after step {start} of {second.steps}")
-        history = run_phase(model, data, second, start, history)
-        return model.eval(), pd.DataFrame(history)
+    def _save(
+        self,
+        learner: Learner,
+        optimizers: list[torch.optim.Optimizer],
+        mix: Mix,
+        done: int,
+        steps: int,
+        history: list[Row],
+    ) -> None:
+        """Write a checkpoint; only one that training can go on from. Raises TrainingError when a weight is not finite."""
+        for name, value in learner.state_dict().items():
+            if not torch.isfinite(value).all():
+                raise TrainingError(
+                    f"{name} is not finite after step {done} of phase 2: lower its learning rate. "
+                    f"The checkpoint before, if any, is kept in {self.checkpoint_file}."
+                )
+        state = {
+            "history": history,
+            "mix": mix.state(),
+            "scaler": self.processes.scaler.state_dict(),
+            "processes": self.processes.world,
+        }
+        path, stored = self._own_file(learner), Stored(done, done == steps, state)
+        if self.processes.is_first or path != self.checkpoint_file:
+            save_checkpoint(path, learner.state_dict(), optimizers, stored, self.key)
+        if stored.finished and path != self.checkpoint_file:
+            whole = learner.whole_state()
+            if self.processes.is_first:
+                save_checkpoint(self.checkpoint_file, whole, [], stored, self.key)
+        self.processes.wait()
 
-    def save(self, folder: Path, model: EmbeddingModel, history: pd.DataFrame) -> None:
+    def _resume(self, learner: Learner, optimizers: list[torch.optim.Optimizer], mix: Mix) -> Stored | None:
+        """Take up the newest checkpoint that every process can take up."""
+        path = self._own_file(learner)
+        step = self.processes.agree(stored_step(path, self.key))
+        stored = load_checkpoint(path, learner, optimizers, self.key, step) if step >= 0 else None
+        if stored is not None:
+            mix.load_state(cast(Any, stored.state["mix"]))
+            self.processes.scaler.load_state_dict(cast(Any, stored.state["scaler"]))
+        return stored
+
+    def run(self) -> Trained:
+        """Train, or take up a killed training, or pick up one that `python -m unifiedlib.train` has finished."""
+        nothing = pd.DataFrame({"phase": [], "step": []})
+        if self.variant == IMAGENET:
+            history = pd.DataFrame({"phase": [], "step": [], "learning_rate": []})
+            return Trained(self.model({}).eval(), history, nothing, 1)
+        data = training_data(self.collection, self.learned, self.settings.validation_share, self.seed)
+        learner = self.learner(data)
+        second = self.phase_two(learner, data)
+        resumed = self._resume(learner, second.optimizers, second.mix)
+        been, start, trained_by = Progress(), 0, self.processes.world
+        if resumed is None:
+            run_phase(learner, data, self.phase_one(learner, data), 0, been)
+        else:
+            start = second.steps if resumed.finished else resumed.step
+            been.history.extend(cast(list[Row], resumed.state["history"]))
+            trained_by = cast(int, resumed.state["processes"])
+            print(
+                f"taking up {self.label}, after step {resumed.step}"
+                + (", its last" if resumed.finished else "")
+            )
+        run_phase(learner, data, second, start, been)
+        throughput = pd.DataFrame(been.throughput) if been.throughput else nothing
+        return Trained(learner.model.eval(), pd.DataFrame(been.history), throughput, trained_by)
+
+    def save(self, folder: Path, trained: Trained) -> None:
         """Write the model's folder."""
         about = {
             "collection": self.collection.name,
             "fingerprint": self.collection.fingerprint,
             "variant": self.variant,
+            "tasks": self.learned,
             "seed": self.seed,
+            "processes": trained.processes,
             "settings": asdict(self.settings),
         }
-        save_model(folder, model, about, history.to_csv(index=False, lineterminator="\n"))
+        save_model(folder, trained.model, about, trained.history.to_csv(index=False, lineterminator="\n"))
 
     def forget(self) -> None:
         """Drop the checkpoint: call it when all that a stage writes is written, since a killed stage loses its output."""
-        self.checkpoint_file.unlink(missing_ok=True)
+        drop_checkpoints(self.checkpoint_file)

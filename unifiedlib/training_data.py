@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,15 +11,15 @@ import pandas as pd
 
 from unifiedlib.contract import Collection
 from unifiedlib.losses import NO_LABEL
+from unifiedlib.mixing import Mix
 from unifiedlib.sampling import ClassBalancedSampler, generator_for
-from unifiedlib.variants import tasks_of
 
 MIN_IMAGES_TO_HOLD_OUT = 4
 
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The training side of a collection for one variant.
+    """The training side of a collection for some of its tasks.
 
     classes: class names per label set, keyed `task/label_set`; the order of its keys is the order of the columns of `labels`.
     labels: int64 [n_items x n_label_sets], class numbers, `NO_LABEL` where a label set says nothing of an item. Row i is item i.
@@ -31,24 +32,26 @@ class TrainingData:
     held_out: np.ndarray
     main: dict[str, int]
 
-    def samplers(
+    def mix(
         self,
         collection: Collection,
-        batch_size: int,
+        mix: str,
+        per_task: int,
         images_per_class: int,
         catalog_share: float,
         key: tuple[int | str, ...],
-    ) -> dict[str, ClassBalancedSampler]:
-        """One class-balanced sampler per task."""
+    ) -> Mix:
+        """Mixed batches, from one sampler per task. per_task: images of each task in a uniform batch."""
         catalog = (collection.items["domain"] == "catalog").to_numpy()
-        samplers = {}
+        samplers, sizes = {}, {}
         for task, column in self.main.items():
             items = self.trained[self.labels[self.trained, column] != NO_LABEL]
             _, numbers = np.unique(self.labels[items, column], return_inverse=True)
+            sizes[task] = len(items)
             samplers[task] = ClassBalancedSampler(
-                items, numbers, catalog[items], batch_size, images_per_class, catalog_share, (*key, task)
+                items, numbers, catalog[items], per_task, images_per_class, catalog_share, (*key, task)
             )
-        return samplers
+        return Mix(mix, samplers, sizes, per_task, images_per_class)
 
 
 def _hold_out(rows: pd.DataFrame, share: float, key: tuple[int | str, ...]) -> np.ndarray:
@@ -62,15 +65,17 @@ def _hold_out(rows: pd.DataFrame, share: float, key: tuple[int | str, ...]) -> n
     return np.unique(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
 
 
-def training_data(collection: Collection, variant: str, validation_share: float, seed: int) -> TrainingData:
-    """The training data of a variant. The images held out of a task are the same for every variant of one seed."""
+def training_data(
+    collection: Collection, tasks: Sequence[str], validation_share: float, seed: int
+) -> TrainingData:
+    """The training data of `tasks`. The images held out of a task are the same whatever other tasks there are."""
     if not 0 <= validation_share < 0.5:
         raise ValueError(f"validation_share is {validation_share}; it must lie in [0, 0.5)")
     classes: dict[str, list[str]] = {}
     columns: list[np.ndarray] = []
     main: dict[str, int] = {}
     held_out: list[np.ndarray] = []
-    for task in tasks_of(variant, collection):
+    for task in tasks:
         rows = collection.training_rows(task)
         label_set = collection.tasks[task].label_set
         if label_set not in set(rows["label_set"]):

@@ -1,5 +1,6 @@
 """Figures: functions that return a Matplotlib Figure, titled with what to see, in the project's one palette."""
 
+from unifiedlib.figures.ablations import experiment_figure, save_experiments
 from unifiedlib.figures.canvas import new_figure, save_figure, say
 from unifiedlib.figures.codes import (
     balance_table,
@@ -13,7 +14,17 @@ from unifiedlib.figures.projection import projection_figure, projection_table
 from unifiedlib.figures.retrieval import example_grid, example_grids, overview_grid, result_grid
 from unifiedlib.figures.scores import float_against_binary, merged_against_own, score_heatmap
 from unifiedlib.figures.tables import claim_table, plain_table, score_table
-from unifiedlib.figures.training import accuracy_curves, long_history, loss_curves, rate_curve
+from unifiedlib.figures.training import (
+    accuracy_curves,
+    gain_table,
+    gradient_shares,
+    gradient_table,
+    long_history,
+    loss_curves,
+    phase_gains,
+    rate_curve,
+    throughput_curve,
+)
 
 __all__ = [
     "accuracy_curves",
@@ -25,7 +36,11 @@ __all__ = [
     "cosine_against_hamming",
     "example_grid",
     "example_grids",
+    "experiment_figure",
     "float_against_binary",
+    "gain_table",
+    "gradient_shares",
+    "gradient_table",
     "label_frequency",
     "label_table",
     "long_history",
@@ -33,15 +48,18 @@ __all__ = [
     "merged_against_own",
     "new_figure",
     "overview_grid",
+    "phase_gains",
     "plain_table",
     "projection_figure",
     "projection_table",
     "rate_curve",
     "result_grid",
+    "save_experiments",
     "save_figure",
     "say",
     "score_heatmap",
     "score_table",
     "size_table",
+    "throughput_curve",
     "value_distribution",
 ]

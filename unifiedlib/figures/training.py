@@ -1,4 +1,4 @@
-"""How a training went: loss, validation accuracy and learning rate over the steps of both phases."""
+"""How a training went, over the steps of both phases: losses, who pulls, accuracy, learning rate, speed; and what each gave."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unifiedlib.figures.canvas import new_figure, say
-from unifiedlib.palette import SOFT, looks
+from unifiedlib.palette import INK, LINE, SOFT, looks
 
 NOTHING = (
     "Nothing is trained in this variant: the trunk keeps its ImageNet weights, and there is no curve to draw."
@@ -106,4 +106,123 @@ def rate_curve(histories: Mapping[int, pd.DataFrame]) -> Figure:
     axes.plot(rate.index, rate, color=SOFT, linewidth=2)
     _mark_phases(axes, history)
     axes.set(xlabel="step", ylabel="learning rate", ylim=(0, None), xlim=(0, rate.index.max() * 1.02))
+    return figure
+
+
+def _task_of(name: str) -> str:
+    """The task of a loss, such as `lens/category`, `teacher lens/category` or `distilled lens`."""
+    return name.split()[-1].split("/")[0]
+
+
+def gradient_table(histories: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Each task's share of the gradients' lengths at the embeddings, mean over seeds: a row per step, a column per task."""
+    history = long_history(histories)
+    rows = history[history["name"].str.startswith("gradient ")]
+    tasks = rows["name"].str.removeprefix("gradient ").map(_task_of)
+    shares = rows.assign(task=tasks).groupby(["step", "task", "seed"], sort=False)["value"].sum().reset_index()
+    return shares.pivot_table(index="step", columns="task", values="value", sort=False).fillna(0.0)
+
+
+def gradient_shares(histories: Mapping[int, pd.DataFrame]) -> Figure:
+    """How much each task pulls at the embeddings, over the steps; the shares add up to 1."""
+    table = gradient_table(histories)
+    if table.empty:
+        return say(NOTHING)
+    figure = new_figure(2.7, "Who pulls: each task's share of the gradient that reaches the embeddings")
+    axes = figure.add_subplot()
+    colours = looks(list(table.columns))
+    fills = [colours[task].colour for task in table.columns]
+    areas = axes.stackplot(
+        table.index, table.to_numpy().T, colors=fills, alpha=0.75, labels=list(table.columns)
+    )
+    for area, hatch in zip(areas, ("", "//", "..", "xx", "--") * 9, strict=False):
+        area.set(hatch=hatch, edgecolor="white", linewidth=0.4)
+    _mark_phases(axes, long_history(histories))
+    axes.set(xlabel="step", ylabel="share", ylim=(0, 1), xlim=(table.index.min(), table.index.max()))
+    axes.legend(title="task", loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def throughput_curve(throughput: Mapping[int, pd.DataFrame]) -> Figure:
+    """Images per second of each seed's training; throughput: {seed: columns phase, step, images_per_second}."""
+    rows = pd.concat([table.assign(seed=seed) for seed, table in throughput.items()], ignore_index=True)
+    if "images_per_second" not in rows or rows.empty:
+        return say("Nothing was trained here: the model was trained before, or needs no training.")
+    figure = new_figure(
+        2.2, "Images per second: cached features are fast, whole pictures are not (logarithmic)"
+    )
+    axes = figure.add_subplot()
+    for number, (seed, table) in enumerate(rows.groupby("seed")):
+        last = table.loc[table["phase"] == 1, "step"].max()
+        through = table["step"] + (table["phase"] == 2) * (0 if pd.isna(last) else last)
+        style = STYLES[number % len(STYLES)]
+        axes.plot(through, table["images_per_second"], style, color=SOFT, linewidth=1.8, label=f"seed {seed}")
+    for _, table in rows.groupby("phase"):
+        median = table["images_per_second"].median()
+        axes.axhline(median, color=LINE, linewidth=1, zorder=0)
+        axes.annotate(
+            f"{median:,.0f}",
+            (1, median),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axes.set(xlabel="step", ylabel="images per second", yscale="log")
+    axes.legend(loc="upper right")
+    return figure
+
+
+def gain_table(histories: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
+    """Validation accuracy at the end of each phase, mean over seeds: columns label_set, phase_1, phase_2, gain."""
+    history = long_history(histories)
+    rows = history[history["name"].str.startswith("accuracy ")].sort_values("step")
+    ends = rows.groupby(["name", "seed", "phase"], sort=False)["value"].last().reset_index()
+    wide = ends.pivot_table(index="name", columns="phase", values="value", sort=False)
+    table = pd.DataFrame({f"phase_{number}": wide.get(number) for number in (1, 2)}, index=wide.index)
+    table.insert(0, "label_set", [str(name).removeprefix("accuracy ") for name in table.index])
+    return table.assign(gain=table["phase_2"] - table["phase_1"]).reset_index(drop=True)
+
+
+def phase_gains(histories: Mapping[int, pd.DataFrame]) -> Figure:
+    """What the first phase gave (hollow), and what the second added (filled), in validation accuracy of each label set."""
+    table = gain_table(histories)
+    if table.empty or table[["phase_1", "phase_2"]].isna().all().any():
+        return say("No accuracy was recorded in both phases: nothing was trained, or no image was held out.")
+    figure = new_figure(
+        0.45 * len(table) + 1.2, "What the first phase gave (hollow), and where the second took it (filled)"
+    )
+    axes = figure.add_subplot()
+    colours = looks([key.split("/")[0] for key in table["label_set"]])
+    for place, row in enumerate(table.itertuples()):
+        look = colours[row.label_set.split("/")[0]]
+        axes.annotate(
+            "",
+            (row.phase_2, place),
+            (row.phase_1, place),
+            arrowprops={"arrowstyle": "-", "color": look.colour, "linewidth": 2},
+        )
+        axes.plot(
+            row.phase_1,
+            place,
+            look.marker,
+            color=look.colour,
+            markerfacecolor="white",
+            markersize=9,
+            markeredgewidth=1.8,
+        )
+        axes.plot(row.phase_2, place, look.marker, color=look.colour, markersize=9)
+        axes.annotate(
+            f"{row.gain:+.2f}".replace("-", "−"),
+            (max(row.phase_1, row.phase_2), place),
+            xytext=(9, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
+    axes.set(
+        xlim=(0, 1.06), ylim=(len(table) - 0.5, -0.5), xlabel="held-out images whose nearest proxy is right"
+    )
+    axes.set_yticks(range(len(table)), table["label_set"], color=INK)
+    axes.grid(visible=False, axis="y")
     return figure

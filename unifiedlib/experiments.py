@@ -1,0 +1,122 @@
+"""Experiments: what the ablations of one question changed, as a table of paired differences for its figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import pandas as pd
+
+from unifiedlib.ablation_claims import SUBSETS, Ablation, Judging, subset_comparisons
+from unifiedlib.ablation_results import Found
+from unifiedlib.bootstrap import paired_bootstrap
+from unifiedlib.claims import Comparison, Side, query_values
+from unifiedlib.figures.ablations import Experiment
+from unifiedlib.results import DECIMALS
+from unifiedlib.variants import UNIFIED
+
+COLUMNS = ("label", "task", "metric", "representation", "effect", "low", "high", "n_query", "n_seed")
+FEWEST_OF_A_CURVE = 3
+
+
+def _difference(found: Found, it: Comparison, judging: Judging) -> dict[str, str | float] | None:
+    """A row of the table: `ours` minus `theirs`; None where one of them was not evaluated."""
+    metric = found.headlines[it.task]
+    ours, theirs = (query_values(found.per_query, side, it.task, metric) for side in (it.ours, it.theirs))
+    if ours is None or theirs is None:
+        return None
+    interval = paired_bootstrap(ours, theirs, judging.seed, judging.n_resamples)
+    effect, low, high = (round(value, DECIMALS) for value in (interval.mean, interval.low, interval.high))
+    names = {
+        "label": it.part,
+        "task": it.task,
+        "metric": metric,
+        "representation": it.ours.representation,
+    }
+    return names | {
+        "effect": effect,
+        "low": low,
+        "high": high,
+        "n_query": ours.shape[1],
+        "n_seed": ours.shape[0],
+    }
+
+
+def _against(
+    pairs: Sequence[tuple[str, str, str]], representations: Sequence[str], tasks: Sequence[str]
+) -> Iterator[Comparison]:
+    """Comparisons of (label, ours, theirs) on each task; theirs "" is the task's specialist."""
+    for label, ours, theirs in pairs:
+        for task in tasks:
+            for kind in representations:
+                sides = Side(ours, kind, ours), Side(theirs or task, kind, theirs or task)
+                yield Comparison("", "", task, *sides, 0.0, label)
+
+
+def effect_table(
+    found: Found,
+    pairs: Sequence[tuple[str, str, str]],
+    judging: Judging,
+    representations: Sequence[str] = ("float", "binary"),
+) -> pd.DataFrame:
+    """Differences in the headline metric with 95 % intervals, columns `COLUMNS`.
+
+    pairs: (label, variant, the one that is subtracted, or "" for each task's specialist).
+    """
+    compared = _against(pairs, representations, list(found.headlines))
+    rows = [row for it in compared if (row := _difference(found, it, judging))]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def subset_table(found: Found, ablations: Sequence[Ablation], judging: Judging) -> pd.DataFrame:
+    """What adding a task's data did to each task that was there, columns `COLUMNS`, `added` and `joined` ("lens")."""
+    rows = []
+    for it in subset_comparisons(ablations, list(found.headlines)):
+        row = _difference(found, it, judging)
+        *there, added = it.id.split("/")[1].split("+")
+        if row is not None:
+            rows.append(row | {"added": added, "joined": " and ".join(there)})
+    return pd.DataFrame(rows, columns=[*COLUMNS, "added", "joined"])
+
+
+def _curve_setting(ablations: Sequence[Ablation]) -> str:
+    """The one setting that all of the ablations change, to different numbers; "" where there is none."""
+    if len(ablations) < FEWEST_OF_A_CURVE or any(len(one.changes) != 1 or one.tasks for one in ablations):
+        return ""
+    settings = {name for one in ablations for name in one.changes}
+    values = [value for one in ablations for value in one.changes.values()]
+    is_number = all(isinstance(value, (int, float)) and not isinstance(value, bool) for value in values)
+    return settings.pop() if is_number and len(settings) == 1 else ""
+
+
+def experiment_result(name: str, variants: Sequence[str], found: Found, judging: Judging) -> Experiment:
+    """The differences that the ablations of one experiment made, in the form that suits what they change."""
+    run = [one for one in found.ablations if one.variant in variants]
+    missing = tuple(variant for variant in variants if variant in found.missing)
+    minus_unified = [(one.variant, one.variant, UNIFIED) for one in run]
+    if run and all(one.claims == (SUBSETS,) for one in run):
+        return Experiment(name, "subsets", subset_table(found, run, judging), 0.0, missing=missing)
+    if run and all(one.claims == ("C1-total",) for one in run):
+        pairs = [
+            (f"{UNIFIED} (equal per task)", UNIFIED, ""),
+            *((one.variant, one.variant, "") for one in run),
+        ]
+        table = effect_table(found, pairs, judging)
+        return Experiment(name, "specialists", table, judging.margin, missing=missing)
+    table = effect_table(found, minus_unified, judging)
+    if setting := _curve_setting(run):
+        places = {one.variant: one.changes[setting] for one in run}
+        usual = effect_table(found, [(UNIFIED, UNIFIED, UNIFIED)], judging)
+        table = pd.concat([usual, table], ignore_index=True)
+        table["x"] = table["label"].map(places | {UNIFIED: run[0].instead_of[setting]})
+        return Experiment(
+            name, "curve", table.sort_values("x", kind="stable"), judging.margin, setting, missing
+        )
+    return Experiment(name, "effects", table, judging.margin, missing=missing)
+
+
+def experiment_results(
+    experiments: Mapping[str, Sequence[str]], found: Found, judging: Judging
+) -> list[Experiment]:
+    """Each experiment of which at least one ablation has been run, in the order of `experiments`."""
+    results = [experiment_result(name, variants, found, judging) for name, variants in experiments.items()]
+    return [one for one in results if len(one.table)]

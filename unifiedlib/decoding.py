@@ -17,6 +17,7 @@ from threading import Lock
 from time import monotonic
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import pandas as pd
 import PIL
@@ -182,7 +183,9 @@ def scratch_key(items: pd.DataFrame, source: Path, size: int) -> str:
     Files that change while a run lies broken off are not part of it: `decode_items` compares each file with its journal.
     """
     code = [sha256(Path(str(module))) for module in (pictures.__file__, __file__)]
-    digest = hashlib.sha256(repr((str(source.resolve()), size, PIL.__version__, code)).encode())
+    digest = hashlib.sha256(
+        repr((str(source.resolve()), size, PIL.__version__, cv2.__version__, code)).encode()
+    )
     boxes = (
         None if box is None or isinstance(box, float) else [float(x) for x in box] for box in items["box"]
     )

@@ -125,11 +125,10 @@ def _read(
             return pixels
         with Image.open(path, formats=FORMATS) as picture:
             _check_header(picture, path, max_pixels)
-            scale = 1
             if draft is not None and picture.format in JPEGS:
-                scale = _scale_of(picture, draft, boxes)
-            _decode(picture, scale)
-            if picture.format in JPEGS and _ends_grey(picture) and not _is_whole(path, picture, scale):
+                _decode_smaller(picture, draft, boxes)
+            picture.load()
+            if picture.format in JPEGS and _ends_grey(picture) and not _is_whole(path):
                 raise PictureError(f"{path}: corrupt or truncated (its data end before the picture does)")
             ImageOps.exif_transpose(picture, in_place=True)
             return _to_rgb(picture, path)
@@ -172,18 +171,14 @@ def _check_header(picture: Image.Image, path: Path, max_pixels: int) -> None:
                 raise PictureError(f"{path}: more than {MAX_SCANS} scans; save it anew as a plain JPEG")
 
 
-def _scale_of(picture: Image.Image, wanted: int, boxes: Sequence[Box | None]) -> int:
-    """`_scale` of a JPEG that may lie on its side."""
+def _decode_smaller(picture: Image.Image, wanted: int, boxes: Sequence[Box | None]) -> None:
+    """Let Pillow decode a JPEG at the smallest scale that suffices."""
+    width, height = picture.size
     cut = any(box is not None for box in boxes)
     sideways = cut and picture.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
-    return _scale(*picture.size, wanted, boxes, sideways)
-
-
-def _decode(picture: Image.Image, scale: int) -> None:
-    """Decode a picture, a JPEG so many times smaller."""
+    scale = _scale(width, height, wanted, boxes, sideways)
     if scale > 1:
-        picture.draft("RGB", (max(1, picture.width // scale), max(1, picture.height // scale)))
-    picture.load()
+        picture.draft("RGB", (width // scale, height // scale))
 
 
 def _scale(width: int, height: int, wanted: int, boxes: Sequence[Box | None], sideways: bool = False) -> int:
@@ -271,8 +266,8 @@ def _ends_grey(picture: Image.Image) -> bool:
     return _is_grey(last if isinstance(last, tuple) else (last,))
 
 
-def _is_whole(path: Path, decoded: Image.Image, scale: int) -> bool:
-    """Whether a JPEG's data reach to its last pixel: bytes put in behind them then change nothing."""
+def _is_whole(path: Path) -> bool:
+    """Whether a JPEG's data reach to its last pixel: bytes put in behind them then change nothing, also unscaled."""
     content = path.read_bytes()
     place = 2
     while content[place : place + 2] not in (SCAN, b""):
@@ -281,9 +276,11 @@ def _is_whole(path: Path, decoded: Image.Image, scale: int) -> bool:
     if end < 0:
         return False
     longer = content[:end] + bytes(range(1, 255)) + content[end:]
-    with Image.open(BytesIO(longer), formats=("JPEG",)) as again:
-        _decode(again, scale)
-        return again.tobytes() == decoded.tobytes()
+    with (
+        Image.open(BytesIO(content), formats=("JPEG",)) as once,
+        Image.open(BytesIO(longer), formats=("JPEG",)) as again,
+    ):
+        return again.tobytes() == once.tobytes()
 
 
 def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:

@@ -1,10 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from small_world import SETTINGS, write_small
+from torchrun import torchrun
 
 from unifiedlib.contract import Collection
 from unifiedlib.devices import Processes, choose_device
@@ -27,30 +24,6 @@ DOUBLED = {"batch_size": 8, "head_batch_size": 16, "head_steps": 10, "images_at_
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Collection:
     return write_small(tmp_path_factory.mktemp("data") / "small")
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
-def torchrun(
-    *arguments: str, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess[str]:
-    """Two processes on this machine, over the loopback."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-    address = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
-    fixed = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.run(
-        [*command, *address, *arguments],
-        env={**os.environ, **fixed, **environment},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def by_two(

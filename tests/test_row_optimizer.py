@@ -118,7 +118,7 @@ def test_row_that_a_gradient_names_twice_gets_the_sum() -> None:
     for table, rows in ((once, [3]), (twice, [3, 3])):
         optimizer = RowSGD([table.rows], lr=0.5)
         table.rows.grad = torch.sparse_coo_tensor(
-            [rows], torch.full((len(rows), DIM), 2.0 / len(rows)), (N_ROWS, DIM)
+            [rows], torch.full((len(rows), DIM), 2.0 / len(rows)), (N_ROWS, DIM), check_invariants=True
         )
         optimizer.step()
     assert torch.equal(once.rows, twice.rows)
@@ -171,7 +171,9 @@ def test_loaded_state_is_a_copy(kind: str) -> None:
 def test_row_numbers_survive_loading_in_half_precision() -> None:
     rows = nn.Parameter(torch.zeros(5000, 1, dtype=torch.bfloat16))
     optimizer = RowAdamW([rows])
-    rows.grad = torch.sparse_coo_tensor([[4097]], torch.ones(1, 1, dtype=torch.bfloat16), (5000, 1))
+    rows.grad = torch.sparse_coo_tensor(
+        [[4097]], torch.ones(1, 1, dtype=torch.bfloat16), (5000, 1), check_invariants=True
+    )
     optimizer.step()
     again = RowAdamW([rows])
     again.load_state_dict(optimizer.state_dict())

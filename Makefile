@@ -1,6 +1,7 @@
 # make repro    the embedded collection, from drawing to report      make photos   the same on real photographs
 # make own      the same on your own pictures (docs/your-own-pictures.md)
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
+# make ablations  each choice made otherwise, about an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside a named peer (5 minutes, on an idle machine)
 # make publish  docs/results and README from the last runs
@@ -9,9 +10,11 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: bench publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
+COLLECTION ?= decor
+ONLY ?=
 UV := uv==0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -41,6 +44,13 @@ own stl cub cars sop inshop benchmarks: venv
 	python -m unifiedlib.sources $@
 	dvc repro report@$@
 	python -m unifiedlib.show $@
+
+# With ONLY, the page of all ablations is made of those that have been run.
+ablations: venv
+	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
+	$(if $(ONLY),dvc repro $(addprefix ablation-$(COLLECTION)@,$(ONLY)))
+	dvc repro $(if $(ONLY),--single-item) ablations@$(COLLECTION)
+	@echo "report: $(CURDIR)/executed/$(COLLECTION)/07_ablations.html"
 
 lab: venv
 	jupyter lab notebooks
@@ -87,4 +97,4 @@ trim: venv
 	dvc gc --workspace --force
 
 clean:
-	rm -rf build executed results embeddings models .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp
+	rm -rf build executed results embeddings models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp

@@ -14,7 +14,7 @@ import pytest
 from nbformat import NotebookNode
 
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import COLLECTIONS, load_params, stage_parameters
+from unifiedlib.params import ABLATED, COLLECTIONS, load_params, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -48,6 +48,8 @@ def test_there_is_a_notebook_for_each_stage_and_a_tour() -> None:
         "03_binarize",
         "04_evaluate",
         "05_report",
+        "06_ablation",
+        "07_ablations",
     ]
 
 
@@ -76,9 +78,11 @@ def test_parameters_are_typed_commented_literals_in_scratch_folders(path: Path) 
 @pytest.mark.parametrize("collection", COLLECTIONS)
 @pytest.mark.parametrize("stage", list(STAGES))
 def test_notebook_takes_what_params_yaml_gives_it(stage: str, collection: str) -> None:
+    if stage.startswith("ablation") and collection not in ABLATED:
+        pytest.skip("no ablations are run on it")
     params = load_params(REPOSITORY / "params.yaml")
-    values = stage_parameters(params, stage, collection, "unified" if stage == "train" else None)
-    check_parameters(STAGES[stage], values)
+    variant = {"train": "unified", "ablation": "flashlight_lens"}.get(stage)
+    check_parameters(STAGES[stage], stage_parameters(params, stage, collection, variant))
 
 
 @notebooks

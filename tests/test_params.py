@@ -8,17 +8,15 @@ from tiny_project import REPOSITORY
 from unifiedlib.decor import DecorSettings
 from unifiedlib.loaders.own import OwnSettings
 from unifiedlib.params import (
+    ABLATED,
     COLLECTIONS,
     STAGE_FOLDERS,
-    AssembleDecor,
-    AssembleOwn,
-    AssemblePhotos,
     ParameterError,
-    Train,
     load_params,
     stage_parameters,
 )
 from unifiedlib.photos import PhotoSettings
+from unifiedlib.sections import AblatedTrain, AssembleDecor, AssembleOwn, AssemblePhotos, Train
 from unifiedlib.train_settings import TrainSettings
 from unifiedlib.variants import IMAGENET, UNIFIED
 
@@ -136,6 +134,7 @@ def test_every_line_of_the_file_carries_a_comment() -> None:
     ("section", "settings", "besides"),
     [
         (Train, TrainSettings, set()),
+        (AblatedTrain, TrainSettings, {"tasks"}),
         (AssembleDecor, DecorSettings, {"size"}),
         (AssemblePhotos, PhotoSettings, {"size"}),
         (AssembleOwn, OwnSettings, {"size"}),
@@ -174,11 +173,136 @@ def test_assemble_passes_what_only_one_collection_has_as_one_table() -> None:
 @pytest.mark.parametrize("stage", STAGE_FOLDERS)
 @pytest.mark.parametrize("collection", COLLECTIONS)
 def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
+    if stage.startswith("ablation") and collection not in ABLATED:
+        pytest.skip("no ablations are run on it")
     params = load_params(REPOSITORY / "params.yaml")
-    values = stage_parameters(params, stage, collection, UNIFIED if stage == "train" else None)
+    variant = {"train": UNIFIED, "ablation": "no_layer_norm"}.get(stage)
+    values = stage_parameters(params, stage, collection, variant)
     assert values["collection"] == collection
     assert values["threads"] == params.threads
-    assert values["data_folder"] == f"data/{collection}"
+    assert values.get("data_folder", f"data/{collection}") == f"data/{collection}"
     assert set(STAGE_FOLDERS[stage]) <= values.keys()
     assert ("seeds" in values) == (stage != "assemble")
     assert values.get("variants", [IMAGENET, UNIFIED])[0] == IMAGENET
+    assert values.get("device", params.device) == params.device
+    assert ("device" in values) == (stage in ("train", "binarize", "ablation"))
+
+
+# Ablations
+
+
+def ablation_sentence(tmp_path: Path, old: str, new: str) -> str:
+    with pytest.raises(ParameterError) as error:
+        load_with(tmp_path, old, new)
+    return str(error.value).removeprefix("params.yaml: ")
+
+
+@pytest.mark.parametrize(
+    ("written", "sentence"),
+    [
+        (
+            "{layer_nrom: false}",
+            "'ablations.no_layer_norm.layer_nrom' is unknown; did you mean 'layer_norm'?",
+        ),
+        (
+            "{layer_norm: 0}",
+            "ablations.no_layer_norm.layer_norm is 0 (int); it must be true or false",
+        ),
+        (
+            "{loss: arkface}",
+            "ablations.no_layer_norm.loss is 'arkface'; did you mean 'arcface'? (choose one of softmax, arcface, cosface, "
+            "proxy_anchor, subcenter_arcface)",
+        ),
+        (
+            "{tasks: lens}",
+            "ablations.no_layer_norm.tasks is 'lens' (str); it must be a list, such as [0, 1]",
+        ),
+        ("{tasks: [lens, lens]}", "ablations.no_layer_norm.tasks is ['lens', 'lens']; list each value once"),
+        (
+            "layer_norm",
+            "ablations.no_layer_norm is 'layer_norm' (str); it must be a table, such as {layer_norm: false}",
+        ),
+    ],
+)
+def test_change_against_its_rule_is_one_sentence(tmp_path: Path, written: str, sentence: str) -> None:
+    assert (
+        ablation_sentence(tmp_path, "no_layer_norm: {layer_norm: false}", f"no_layer_norm: {written}")
+        == sentence
+    )
+
+
+def test_ablation_twice_is_refused(tmp_path: Path) -> None:
+    assert "a key stands twice" in ablation_sentence(tmp_path, "  cosface: {", "  arcface: {")
+
+
+@pytest.mark.parametrize("name", ["unified", "imagenet", "lens"])
+def test_ablation_may_not_be_called_as_another_variant_or_a_task(tmp_path: Path, name: str) -> None:
+    found = ablation_sentence(tmp_path, "  gem_pooling: {", f"  {name}: {{")
+    assert found == f"ablations.{name} has the name of another variant or of a task; name it otherwise"
+
+
+def test_ablation_with_an_odd_name_is_refused(tmp_path: Path) -> None:
+    found = ablation_sentence(tmp_path, "  gem_pooling: {", "  GeM-pooling: {")
+    assert found.startswith(
+        "ablations.GeM-pooling is 'GeM-pooling' (str); it must be a name of small letters"
+    )
+
+
+def test_experiment_with_an_unknown_ablation_names_the_nearest(tmp_path: Path) -> None:
+    found = ablation_sentence(tmp_path, "pooling: [gem_pooling]", "pooling: [gem_poling]")
+    assert found.startswith(
+        "experiments.pooling names 'gem_poling', which is no ablation; did you mean 'gem_pooling'?"
+    )
+
+
+def test_ablation_in_no_experiment_is_named(tmp_path: Path) -> None:
+    found = ablation_sentence(
+        tmp_path, "[proportional_mix, round_robin_mix, loss_mix]", "[proportional_mix, loss_mix]"
+    )
+    assert found == "ablation 'round_robin_mix' is in no experiment; add it to one of `experiments`"
+
+
+def test_training_of_an_ablation_is_that_of_the_collection_but_for_its_changes() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    usual = stage_parameters(params, "train", "decor", UNIFIED)
+    changed = stage_parameters(params, "train", "decor", "no_layer_norm")
+    assert {name for name in usual if usual[name] != changed[name]} == {
+        "variant",
+        "layer_norm",
+        "model_folder",
+    }
+    assert changed["model_folder"] == "ablations/decor/models"
+    assert (usual["tasks"], changed["tasks"]) == ([], [])
+    assert stage_parameters(params, "train", "photos", "flashlight_lens")["tasks"] == ["flashlight", "lens"]
+
+
+def test_ablation_stage_is_told_what_was_changed_and_instead_of_what() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    values = stage_parameters(params, "ablation", "decor", "distilled")
+    assert (values["changes"], values["instead_of"]) == ({"distillation": 1.0}, {"distillation": 0.0})
+    assert values["margin_c1"] == params.evaluate.decor.margin_c1
+    pair = stage_parameters(params, "ablation", "decor", "flashlight_lens")
+    assert (pair["changes"], pair["tasks"]) == ({}, ["flashlight", "lens"])
+
+
+def test_ablations_are_run_on_two_collections_alone() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    for stage, variant in (("train", "arcface"), ("ablation", "arcface"), ("ablations", None)):
+        with pytest.raises(
+            ParameterError,
+            match=r"collection 'own' has no ablations in dvc\.yaml; choose one of decor, photos",
+        ):
+            stage_parameters(params, stage, "own", variant)
+
+
+def test_main_variant_is_no_ablation() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(ParameterError, match="there is no ablation 'unified'"):
+        stage_parameters(params, "ablation", "decor", "unified")
+
+
+@pytest.mark.parametrize("variant", load_params(REPOSITORY / "params.yaml").ablations)
+@pytest.mark.parametrize("collection", ABLATED)
+def test_every_ablation_can_be_trained(collection: str, variant: str) -> None:
+    values = stage_parameters(load_params(REPOSITORY / "params.yaml"), "train", collection, variant)
+    TrainSettings(**{field.name: values[field.name] for field in fields(TrainSettings)})

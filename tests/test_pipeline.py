@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 from tiny_project import REPOSITORY, add_pipeline, make_project
 
-from unifiedlib.params import COLLECTIONS, load_params
+from unifiedlib.params import ABLATED, COLLECTIONS, load_params
 from unifiedlib.paths import ROOT_VARIABLE
 from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note, provide
 
@@ -32,6 +32,8 @@ SHOWING = (
     "unifiedlib.data_card",
     "unifiedlib.figures",
     "unifiedlib.story",
+    "unifiedlib.ablation_story",
+    "unifiedlib.experiments",
     "unifiedlib.retrieval",
 )
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
@@ -42,7 +44,9 @@ STAGES = {
     "train": "02_train",
     "binarize": "03_binarize",
     "evaluate": "04_evaluate",
+    "ablation": "06_ablation",
 }
+REPORTS = {"report": "05_report", "ablations": "07_ablations"}
 
 
 def dependencies(stage: str) -> list[str]:
@@ -105,16 +109,18 @@ def imports_of_front(source: str) -> Iterator[str]:
 def closure(source: str, without: tuple[str, ...] = INDIFFERENT + SHOWING) -> set[str]:
     """Every module that a source needs, through the modules it imports, but those in `without`."""
     found: set[str] = set()
-    waiting = list(imports(source))
+    waiting = [source]
     while waiting:
-        module = waiting.pop()
-        if module not in found and not leaves_out(module, without):
-            found.add(module)
-            waiting += (
-                imports_of_front(source)
-                if module == FRONT
-                else imports(module_file(module).read_text(encoding="utf-8"))
-            )
+        importing = waiting.pop()
+        for module in imports(importing):
+            if leaves_out(module, without):
+                continue
+            if module == FRONT:
+                used = {one for one in imports_of_front(importing) if not leaves_out(one, without)} | {FRONT}
+            else:
+                used = {module}
+            waiting += [module_file(one).read_text(encoding="utf-8") for one in used - found if one != FRONT]
+            found |= used
     return found
 
 
@@ -142,7 +148,32 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
     trained = [
         f"train-{name}@{name}-{variant}" for name in COLLECTIONS for variant in getattr(variants, name)
     ]
-    assert sorted(listed.stdout.split()) == sorted(["clean", *once, *trained])
+    ablations = load_params(REPOSITORY / "params.yaml").ablations
+    ablated = [
+        f"{stage}-{name}@{variant}"
+        for stage in ("train-ablation", "ablation")
+        for name in ABLATED
+        for variant in ablations
+    ]
+    gathered = [f"ablations@{name}" for name in ABLATED]
+    assert sorted(listed.stdout.split()) == sorted(["clean", *once, *trained, *ablated, *gathered])
+
+
+def test_ablations_are_trained_by_what_the_others_are() -> None:
+    named = [name for name in dependencies("train") if name.startswith("unifiedlib/")]
+    assert named == [name for name in dependencies("train-ablation") if name.startswith("unifiedlib/")]
+
+
+def test_report_needs_no_ablation() -> None:
+    graph = subprocess.run(
+        [*DVC, "dag", "--mermaid", "report@decor"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "evaluate@decor" in graph.stdout
+    assert "ablation" not in graph.stdout
 
 
 @pytest.mark.parametrize("stage", PIPELINE["stages"])
@@ -160,10 +191,11 @@ def test_stage_depends_on_just_the_modules_that_its_notebook_uses(stage: str) ->
     assert files == {name for name in dependencies(stage) if name.startswith("unifiedlib/")}
 
 
-def test_report_depends_on_the_modules_that_its_notebook_uses_figures_included() -> None:
-    needed = closure(code_of("05_report"), without=INDIFFERENT)
+@pytest.mark.parametrize("stage", REPORTS)
+def test_report_depends_on_the_modules_that_its_notebook_uses_figures_included(stage: str) -> None:
+    needed = closure(code_of(REPORTS[stage]), without=INDIFFERENT)
     files = {module_file(module).relative_to(REPOSITORY).as_posix() for module in needed}
-    listed = [name for name in dependencies("report") if name.startswith("unifiedlib/")]
+    listed = [name for name in dependencies(stage) if name.startswith("unifiedlib/")]
     assert {
         file for file in files if not any(file == name or file.startswith(f"{name}/") for name in listed)
     } == set()
@@ -231,6 +263,13 @@ def test_pipeline_runs_once_and_then_only_what_a_change_concerns(tmp_path: Path)
     assert not (tmp_path / "executed/photos").exists()
     page = tmp_path / "executed/decor/01_assemble.html"
     assert page.stat().st_nlink > 1, "DVC's cache holds a second copy"
+
+    # One ablation alone, then the page of those that have been run.
+    assert ran(dvc(tmp_path, "repro", "ablation-decor@no_layer_norm")) == [
+        *("train-ablation-decor@no_layer_norm", "evaluate@decor", "ablation-decor@no_layer_norm"),
+    ]
+    assert ran(dvc(tmp_path, "repro", "--single-item", "ablations@decor")) == ["ablations@decor"]
+    assert [path.name for path in (tmp_path / "ablations/decor/scores").glob("[a-z]*")] == ["no_layer_norm"]
 
 
 # The photographs' sources

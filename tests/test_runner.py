@@ -174,6 +174,36 @@ def test_stage_writes_its_output_the_notebook_and_the_page(
     assert captured.err == ""
 
 
+def test_ablation_is_trained_and_judged_in_folders_of_its_own(
+    project: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for stage in ("train", "ablation"):
+        assert runner.main([stage, "--collection", "decor", "--variant", "no_layer_norm"]) == 0
+    assert runner.main(["ablations", "--collection", "decor"]) == 0
+    for folder in ("ablations/decor/models/no_layer_norm", "ablations/decor/scores/no_layer_norm"):
+        assert (project / folder / "scores.csv").exists()
+    assert (project / "results/decor-ablations/scores.csv").exists()
+    assert not (project / "models").exists()
+    assert sorted(path.name for path in (project / "executed/decor").glob("*.html")) == [
+        "02_train-no_layer_norm.html",
+        "06_ablation-no_layer_norm.html",
+        "07_ablations.html",
+    ]
+    said = [line.split(":")[0] for line in capfd.readouterr().out.splitlines() if ".html" in line]
+    assert said == [
+        "train-ablation-decor@no_layer_norm",
+        "ablation-decor@no_layer_norm",
+        "ablations@decor",
+    ]
+
+
+def test_unknown_ablation_is_refused_with_the_nearest(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert runner.main(["ablation", "--collection", "decor", "--variant", "no_layernorm"]) == 1
+    assert "there is no ablation 'no_layernorm'; did you mean 'no_layer_norm'?" in capsys.readouterr().err
+
+
 def test_kernel_is_this_interpreter_in_the_root_with_fixed_hashes_and_threads(project: Path) -> None:
     see = "import os, sys\nassert [sys.executable, os.getcwd(), os.environ['PYTHONHASHSEED'], os.environ['OMP_NUM_THREADS']] == "
     expected = [sys.executable, str(project), "0", str(values_of(project, "report")["threads"])]

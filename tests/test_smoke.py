@@ -11,7 +11,8 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
 from unifiedlib import paths, refresh, smoke, stages
-from unifiedlib.params import COLLECTIONS, Value
+from unifiedlib.ablation_claims import Ablation
+from unifiedlib.params import COLLECTIONS, Value, load_params, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 VARIANTS = ["imagenet", "unified"]
@@ -39,7 +40,13 @@ def made(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         touch(folder / "collection.json")
 
     def train(
-        data: object, variant: str, seeds: list[int], settings: object, folder: Path, checkpoints: Path
+        data: object,
+        variant: str,
+        seeds: list[int],
+        settings: object,
+        folder: Path,
+        checkpoints: Path,
+        tasks: tuple[str, ...] = (),
     ) -> None:
         touch(stages.seed_folder(folder, variant, seeds[0]) / "model.json")
 
@@ -51,6 +58,12 @@ def made(project: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def evaluate(data: object, embeddings: Path, folder: Path, *others: object) -> None:
         touch(folder / "claims.json")
 
+    def evaluate_ablation(
+        data: object, ablation: Ablation, seeds: list[int], folders: dict[str, Path], *others: object
+    ) -> None:
+        touch(folders["ablation_score_folder"] / ablation.variant / "claims.json")
+
+    monkeypatch.setattr(smoke, "evaluate_ablation", evaluate_ablation)
     monkeypatch.setattr(smoke, "load_collection", lambda folder: None)
     monkeypatch.setattr(smoke, "evaluate_collection", evaluate)
     for work in (assemble, train, binarize):
@@ -75,6 +88,53 @@ def test_only_what_is_missing_is_made(made: list[str]) -> None:
 def test_results_bring_everything_that_they_are_made_from(made: list[str]) -> None:
     smoke.prepare("decor", VARIANTS, [0], **folders("build/smoke", "model", "embedding", "result"))
     assert [name.split("/")[0] for name in made] == ["data", *["models", "embeddings"] * 5, "results"]
+
+
+def ablation_folders(root: str, *names: str) -> dict[str, str]:
+    where = {"model": "ablations/decor/models", "score": "ablations/decor/scores"}
+    return {f"ablation_{name}_folder": f"{root}/{where[name]}" for name in names}
+
+
+def test_an_ablation_brings_its_model_and_what_it_is_compared_with(made: list[str]) -> None:
+    names = folders("build/smoke", "result") | ablation_folders("build/smoke", "model")
+    smoke.prepare("decor", ["no_layer_norm"], [0], **names)
+    assert [name.split("/")[0] for name in made] == [
+        "data",
+        *["models", "embeddings"] * 5,
+        "results",
+        "ablations",
+    ]
+    assert made[-1] == "ablations/decor/models/no_layer_norm/seed-0"
+
+
+def test_scores_of_ablations_are_made_where_smoke_knows_them_and_may_be_missing(made: list[str]) -> None:
+    names = folders("build/smoke", "result") | ablation_folders("build/smoke", "score")
+    smoke.prepare("decor", ["no_layer_norm", "gem_pooling"], [0], **names)
+    assert [name for name in made if name.startswith("ablations")] == [
+        "ablations/decor/models/no_layer_norm/seed-0",
+        "ablations/decor/scores/no_layer_norm",
+    ]
+
+
+def test_missing_model_of_an_ablation_names_its_own_stage(made: list[str], project: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="run `dvc repro train-ablation-decor@arcface`"):
+        smoke.prepare("decor", ["arcface"], [0], **ablation_folders(".", "model"))
+    assert made == []
+
+
+def test_ablations_of_the_smoke_size_are_those_of_params_yaml_and_the_notebooks() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    for name, ablation in smoke.ABLATIONS.items():
+        values = stage_parameters(params, "ablation", "decor", name)
+        known = {key: values[key] for key in ("variant", "changes", "instead_of")}
+        assert Ablation(**known, tasks=tuple(values["tasks"])) == ablation
+    shown = smoke.defaults("ablation")
+    first = next(iter(smoke.ABLATIONS.values()))
+    assert (shown["variant"], shown["changes"], shown["instead_of"]) == (
+        first.variant,
+        first.changes,
+        first.instead_of,
+    )
 
 
 def test_what_another_state_of_the_library_made_is_made_again(made: list[str], project: Path) -> None:

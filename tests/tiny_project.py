@@ -20,7 +20,10 @@ WORK = {
     "binarize": "out = resolve(embedding_folder)",
     "evaluate": "out = resolve(result_folder)",
     "report": "out = resolve('build/report')",
+    "ablation": "out = resolve(ablation_score_folder) / variant",
+    "ablations": "out = resolve(ablation_result_folder)",
 }
+ABLATION = "no_layer_norm"
 WRITE = """from unifiedlib.paths import resolve
 {out}
 out.mkdir(parents=True, exist_ok=True)
@@ -57,7 +60,8 @@ def number_of(stage: str) -> int:
 def values_of(root: Path, stage: str, collection: str = "decor") -> dict[str, Value]:
     """What a stage's notebook gets, by the params.yaml of `root`."""
     params = load_params(root / "params.yaml")
-    variant = getattr(params.variants, collection)[0] if stage == "train" else None
+    trained = getattr(params.variants, collection)[0]
+    variant = {"train": trained, "ablation": ABLATION}.get(stage)
     return stage_parameters(params, stage, collection, variant)
 
 
@@ -72,9 +76,11 @@ def write_notebook(
 
 
 def make_project(root: Path) -> Path:
-    """A repository in miniature: the real params.yaml with one variant, and a toy notebook per stage."""
+    """A repository in miniature: the real params.yaml with one variant and two ablations, and a toy notebook per stage."""
     params = YAML(typ="safe", pure=True).load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
     params["variants"] = {collection: ["unified"] for collection in params["variants"]}
+    params["ablations"] = {ABLATION: params["ablations"][ABLATION], "gem_pooling": {"pooling": "gem"}}
+    params["experiments"] = {"layer_norm": [ABLATION], "pooling": ["gem_pooling"]}
     with (root / "params.yaml").open("w", encoding="utf-8") as stream:
         YAML(pure=True).dump(params, stream)
     for stage in STAGE_FOLDERS:

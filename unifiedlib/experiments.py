@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import pandas as pd
 
-from unifiedlib.ablation_claims import SUBSETS, Ablation, Judging, subset_comparisons
+from unifiedlib.ablation_claims import CLAIMS, SUBSETS, Ablation, Judging, subset_comparisons
 from unifiedlib.ablation_results import Found
 from unifiedlib.bootstrap import paired_bootstrap
 from unifiedlib.claims import Comparison, Side, query_values
@@ -88,30 +88,38 @@ def _curve_setting(ablations: Sequence[Ablation]) -> str:
     return settings.pop() if is_number and len(settings) == 1 else ""
 
 
+def _line(ablations: Sequence[Ablation], judging: Judging) -> float:
+    """Where two still count as equally good, as a difference from the unified variant; 0 where claims know no margin."""
+    claims = {claim for one in ablations for claim in one.claims}
+    if claims == {"C6"}:
+        return -judging.margin_c6
+    return judging.margin if claims - CLAIMS.keys() else 0.0
+
+
+def _curve(ablations: Sequence[Ablation], setting: str, found: Found, judging: Judging) -> pd.DataFrame:
+    """The effects along a setting, column `x`; the unified variant, where it stands, has no effect."""
+    pairs = [(one.variant, one.variant, UNIFIED) for one in ablations]
+    table = effect_table(found, [(UNIFIED, UNIFIED, UNIFIED), *pairs], judging)
+    places = {one.variant: one.changes[setting] for one in ablations}
+    table["x"] = table["label"].map(places | {UNIFIED: ablations[0].instead_of[setting]})
+    return table.sort_values("x", kind="stable", ignore_index=True)
+
+
 def experiment_result(name: str, variants: Sequence[str], found: Found, judging: Judging) -> Experiment:
     """The differences that the ablations of one experiment made, in the form that suits what they change."""
     run = [one for one in found.ablations if one.variant in variants]
     missing = tuple(variant for variant in variants if variant in found.missing)
-    minus_unified = [(one.variant, one.variant, UNIFIED) for one in run]
     if run and all(one.claims == (SUBSETS,) for one in run):
         return Experiment(name, "subsets", subset_table(found, run, judging), 0.0, missing=missing)
     if run and all(one.claims == ("C1-total",) for one in run):
-        pairs = [
-            (f"{UNIFIED} (equal per task)", UNIFIED, ""),
-            *((one.variant, one.variant, "") for one in run),
-        ]
-        table = effect_table(found, pairs, judging)
-        return Experiment(name, "specialists", table, judging.margin, missing=missing)
-    table = effect_table(found, minus_unified, judging)
+        usual = (f"{UNIFIED} (equal per task)", UNIFIED, "")
+        table = effect_table(found, [usual, *((one.variant, one.variant, "") for one in run)], judging)
+        return Experiment(name, "specialists", table, -judging.margin, missing=missing)
+    line = _line(run, judging)
     if setting := _curve_setting(run):
-        places = {one.variant: one.changes[setting] for one in run}
-        usual = effect_table(found, [(UNIFIED, UNIFIED, UNIFIED)], judging)
-        table = pd.concat([usual, table], ignore_index=True)
-        table["x"] = table["label"].map(places | {UNIFIED: run[0].instead_of[setting]})
-        return Experiment(
-            name, "curve", table.sort_values("x", kind="stable"), judging.margin, setting, missing
-        )
-    return Experiment(name, "effects", table, judging.margin, missing=missing)
+        return Experiment(name, "curve", _curve(run, setting, found, judging), line, setting, missing)
+    table = effect_table(found, [(one.variant, one.variant, UNIFIED) for one in run], judging)
+    return Experiment(name, "effects", table, line, missing=missing)
 
 
 def experiment_results(

@@ -92,6 +92,7 @@ def _section_at(location: tuple[str | int, ...], root: type[BaseModel]) -> type[
 
 
 RULES = {
+    "bool_type": "true or false",
     "int_type": "a whole number",
     "float_type": "a number",
     "string_type": "a text",

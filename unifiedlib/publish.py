@@ -8,20 +8,23 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+from PIL import Image
 
-from unifiedlib import figures, paths
+from unifiedlib import ablation_story, figures, paths
 from unifiedlib.contract import load_collection
 from unifiedlib.decor import DecorSettings
 from unifiedlib.figures import decor
-from unifiedlib.files import atomic_path, write_table
+from unifiedlib.files import atomic_path, write_json, write_table
 from unifiedlib.params import load_params
-from unifiedlib.results import own_rows, result_table, table_markdown
+from unifiedlib.results import headlines, own_rows, result_table, table_markdown
 from unifiedlib.retrieval import examples, load_variants
+from unifiedlib.scoring import OWN_GALLERY
 from unifiedlib.show import result_folder
 from unifiedlib.variants import UNIFIED
 
 PUBLISHED = Path("docs/results")
 SHOWN = ("decor", "photos")
+COLOURS = 64
 
 
 def published_markdown(folder: Path, collection: str) -> str:
@@ -36,13 +39,40 @@ def published_markdown(folder: Path, collection: str) -> str:
     return table_markdown(own_rows(result_table(scores))) + "\n" + "\n".join(verdicts) + "\n"
 
 
-def with_section(readme: str, collection: str, content: str) -> str:
+def markers(collection: str, ablations: bool = False) -> tuple[str, str]:
+    """The lines of the README between which a collection's results stand, or those of its ablations."""
+    if ablations:
+        return f"<!-- ablations:{collection} -->", f"<!-- end:ablations:{collection} -->"
+    return f"<!-- results:{collection} -->", f"<!-- end:{collection} -->"
+
+
+def with_section(readme: str, collection: str, content: str, ablations: bool = False) -> str:
     """`readme` with the text between a collection's two markers replaced; ValueError when a marker is missing."""
-    start, end = f"<!-- results:{collection} -->", f"<!-- end:{collection} -->"
+    start, end = markers(collection, ablations)
     pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
     if not pattern.search(readme):
         raise ValueError(f"README.md lacks the markers {start} and {end}")
     return pattern.sub(lambda _: f"{start}\n{content}{end}", readme)
+
+
+def ablation_markdown(folder: Path, collection: str) -> str:
+    """The README's part on a collection's ablations, from the published claims alone."""
+    claims = json.loads((folder / f"{collection}-ablations-claims.json").read_text(encoding="utf-8"))
+    return ablation_story.claims_markdown(claims)
+
+
+def headline_rows(scores: pd.DataFrame) -> pd.DataFrame:
+    """The scores in each task's headline metric and own gallery."""
+    wanted = scores["metric"] == scores["task"].map(headlines(scores))
+    return scores[wanted & (scores["gallery"] == OWN_GALLERY)].reset_index(drop=True)
+
+
+def _small_copy(source: Path, target: Path) -> None:
+    """A figure with few colours, for the repository."""
+    picture = Image.open(source).convert("RGB")
+    few = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    with atomic_path(target) as aside:
+        few.save(aside, "PNG", optimize=True)
 
 
 def publish_overview() -> None:
@@ -82,12 +112,36 @@ def publish(collection: str) -> None:
         aside.write_text(text, encoding="utf-8")
 
 
+def publish_ablations(collection: str) -> None:
+    """Copy what the ablations gave to docs/results and docs/figures, and the README's table; nothing where none were run."""
+    results = paths.resolve(f"results/{collection}-ablations")
+    if not (results / "claims.json").is_file():
+        return
+    published = paths.resolve(PUBLISHED)
+    scores = headline_rows(pd.read_parquet(results / "scores.parquet"))
+    write_table(published / f"{collection}-ablations.csv", scores)
+    main_claims = json.loads((results.with_name(collection) / "claims.json").read_text(encoding="utf-8"))
+    known = {claim["id"] for claim in main_claims}
+    claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    own = [claim for claim in claims if claim["id"] not in known]
+    write_json(published / f"{collection}-ablations-claims.json", own)
+    for figure in sorted((results / "figures").glob("*.png")):
+        _small_copy(figure, paths.resolve(f"docs/figures/{collection}-ablations-{figure.name}"))
+    readme = paths.resolve("README.md")
+    text = readme.read_text(encoding="utf-8")
+    if markers(collection, ablations=True)[0] in text:
+        text = with_section(text, collection, ablation_markdown(published, collection), ablations=True)
+        with atomic_path(readme) as aside:
+            aside.write_text(text, encoding="utf-8")
+
+
 def main() -> int:
     """Publish the collections named on the command line, or both that the README shows; returns the exit status."""
     try:
         chosen = sys.argv[1:] or SHOWN
         for collection in chosen:
             publish(collection)
+            publish_ablations(collection)
         if "decor" in chosen:
             publish_overview()
             publish_world()

@@ -21,7 +21,7 @@ from unifiedlib.palette import BINARY, FLOAT, INK, LINE, RIGHT, SOFT, WRONG, loo
 TITLES = {
     "effects": "{name}: what each changes against the unified embedding (left of the line: worse)",
     "specialists": "{name}: the unified embedding minus each task's specialist (left of the line: worse)",
-    "curve": "{name}: change against the unified embedding, along {setting} (below the line: worse)",
+    "curve": "{name}: change against the unified embedding (below the line: worse)",
     "subsets": "{name}: what adding the row's task does to the column's (bold: the interval excludes 0)",
 }
 WORSE_TO_BETTER = LinearSegmentedColormap.from_list("worse_to_better", [WRONG, "white", RIGHT])
@@ -34,8 +34,9 @@ class Experiment:
 
     kind: `effects` (each ablation minus the unified variant), `specialists` (the unified variants minus the specialists), `curve`
     (effects along one setting; column `x`), or `subsets` (what adding a task's data does; columns `added`, `joined`).
-    table: a row per difference, columns `unifiedlib.experiments.COLUMNS` and those of its kind. margin: what still counts as
-    equally good. setting: the one that a curve runs along. missing: ablations that have not been run.
+    table: a row per difference, columns `unifiedlib.experiments.COLUMNS` and those of its kind. margin: the difference up to
+    which the lower side still counts as equally good, negative where that is the ablation; 0: none. setting: the one that a curve
+    runs along. missing: ablations that have not been run.
     """
 
     name: str
@@ -52,7 +53,7 @@ def experiment_figure(experiment: Experiment) -> Figure:
         "curve": _curve_figure,
         "subsets": _subset_figure,
     }
-    title = TITLES[experiment.kind].format(name=experiment.name, setting=experiment.setting)
+    title = TITLES[experiment.kind].format(name=experiment.name)
     return drawers.get(experiment.kind, _effect_figure)(experiment, title)
 
 
@@ -79,7 +80,7 @@ def _effect_figure(experiment: Experiment, title: str) -> Figure:
             face = colour if row.representation == "float" else "white"
             axes.plot(row.effect, place, marker, markersize=6.5, color=colour, markerfacecolor=face)
         axes.axvline(0, color=INK, linewidth=1.1, zorder=1)
-        axes.axvline(-experiment.margin, color=SOFT, linewidth=1, linestyle=":", zorder=1)
+        axes.axvline(experiment.margin, color=SOFT, linewidth=1, linestyle=":", zorder=1)
         axes.set_title(heading, fontsize=10.5)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.grid(visible=False, axis="y")
@@ -103,7 +104,9 @@ def _legend(margin: float) -> list[Line2D]:
         )
         for kind, label in (("float", "float"), ("binary", "binary code"))
     ]
-    line = Line2D([], [], color=SOFT, linestyle=":", label=f"margin {signed(-margin)}: still equally good")
+    lower = "the unified embedding" if margin > 0 else "the lower"
+    said = f"up to {signed(margin)} {lower} counts as equally good"
+    line = Line2D([], [], color=SOFT, linestyle=":", label=said)
     return [*dots, line] if margin else dots
 
 
@@ -122,13 +125,14 @@ def _curve_figure(experiment: Experiment, title: str) -> Figure:
             axes.vlines(x, part["low"], part["high"], color=look.colour, linewidth=2)
             axes.plot(x, part["effect"], marker=look.marker, color=look.colour, label=task, linewidth=1.2)
         axes.axhline(0, color=INK, linewidth=1.1, zorder=1)
-        axes.axhline(-experiment.margin, color=SOFT, linewidth=1, linestyle=":", zorder=1)
+        axes.axhline(experiment.margin, color=SOFT, linewidth=1, linestyle=":", zorder=1)
         names = [f"{value:g}" + ("\nunified" if value == usual else "") for value in places]
         axes.set_xticks(range(len(places)), names)
         axes.set_xlabel(experiment.setting)
         axes.set_title(heading, fontsize=10.5)
         axes.grid(visible=False, axis="x")
-    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=len(styles))
+    handles = panels[0].get_legend_handles_labels()[0] + _legend(experiment.margin)[2:]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 

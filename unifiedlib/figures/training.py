@@ -119,7 +119,9 @@ def gradient_table(histories: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
     history = long_history(histories)
     rows = history[history["name"].str.startswith("gradient ")]
     tasks = rows["name"].str.removeprefix("gradient ").map(_task_of)
-    shares = rows.assign(task=tasks).groupby(["step", "task", "seed"], sort=False)["value"].sum().reset_index()
+    shares = (
+        rows.assign(task=tasks).groupby(["step", "task", "seed"], sort=False)["value"].sum().reset_index()
+    )
     return shares.pivot_table(index="step", columns="task", values="value", sort=False).fillna(0.0)
 
 

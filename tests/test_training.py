@@ -124,7 +124,7 @@ def test_disk_that_is_full_keeps_the_checkpoint_before(
         real(*arguments, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(checkpoint_module, "save_file", full)
-    with pytest.raises(TrainingError, match="could not be written.*mend that and start again.*is kept in"):
+    with pytest.raises(TrainingError, match=r"could not be written.*mend that and start again.*is kept in"):
         training.run()
     assert stored_step(training.checkpoint_file, training.key) == 20
     assert equal(weights(training), weights(Training(small, "flashlight", 0, SETTINGS, tmp_path / "b")))
@@ -302,18 +302,24 @@ def test_loss_of_a_batch_is_that_of_the_equation(small: Collection, tmp_path: Pa
     assert measured.losses == pytest.approx(naive, rel=1e-5)
 
 
-def test_loss_between_the_images_of_a_batch_takes_it_whole(small: Collection, tmp_path: Path) -> None:
+@pytest.mark.parametrize("change", [{"loss": "proxy_anchor"}, {"distillation": 1.0}])
+def test_loss_between_the_images_of_a_batch_takes_it_whole(
+    small: Collection, tmp_path: Path, change: dict[str, object]
+) -> None:
     data = training_data(small, list(small.tasks), 0.2, 0)
-    for change in ({"loss": "proxy_anchor"}, {"distillation": 1.0}):
-        training = Training(small, "unified", 0, replace(SETTINGS, images_at_once=5, **change), tmp_path)  # type: ignore[arg-type]
-        learner = training.learner(data)
-        phase = training.phase_two(learner, data)
-        seen: list[int] = []
-        pool = phase.pool
-        phase = replace(phase, pool=lambda images: (seen.append(len(images)), pool(images))[1])
-        items = phase.mix.batch(0)
-        add_gradients(learner, phase, items, torch.from_numpy(data.labels[items]), 0)
-        assert seen == [len(items)]
+    settings = replace(SETTINGS, images_at_once=5, **change)  # type: ignore[arg-type]
+    training = Training(small, "unified", 0, settings, tmp_path)
+    learner = training.learner(data)
+    phase = training.phase_two(learner, data)
+    seen: list[int] = []
+
+    def pool(images: torch.Tensor) -> torch.Tensor:
+        seen.append(len(images))
+        return phase.pool(images)
+
+    items = phase.mix.batch(0)
+    add_gradients(learner, replace(phase, pool=pool), items, torch.from_numpy(data.labels[items]), 0)
+    assert seen == [len(items)]
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,7 @@ INDIFFERENT = (
     "unifiedlib.threads",
 )
 SHOWING = (
+    "unifiedlib.proxies",
     "unifiedlib.palette",
     "unifiedlib.data_card",
     "unifiedlib.figures",

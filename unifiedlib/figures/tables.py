@@ -10,7 +10,6 @@ from pandas.io.formats.style import Styler
 from unifiedlib.palette import SOFT, VERDICT_SIGNS, VERDICTS
 from unifiedlib.results import result_table
 from unifiedlib.scoring import OWN_GALLERY
-from unifiedlib.variants import IMAGENET, UNIFIED
 
 LEFT = [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
 
@@ -56,7 +55,7 @@ def score_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> Styler:
     for row, is_best in zip(table.itertuples(), best, strict=True):
         where = (row.variant, (titles[row.task], row.representation))
         text.loc[where] = f"{row.value:.3f}<br><small>{row.low:.2f} to {row.high:.2f}</small>"
-        foreign = row.variant not in (IMAGENET, UNIFIED, row.task)
+        foreign = row.variant in titles and row.variant != row.task
         style.loc[where] = ("font-weight: 700;" if is_best else "") + (
             f"color: {SOFT}; opacity: .7;" if foreign else ""
         )

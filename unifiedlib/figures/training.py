@@ -96,12 +96,12 @@ def accuracy_curves(histories: Mapping[int, pd.DataFrame]) -> Figure:
 
 
 def rate_curve(histories: Mapping[int, pd.DataFrame]) -> Figure:
-    """Learning rate of the new parameters: a short warm-up, then half a cosine, in each phase."""
+    """Learning rate of the new parameters in each phase, by its schedule."""
     history = long_history(histories)
     if history.empty:
         return say(NOTHING)
     rate = history[history["name"] == "learning_rate"].groupby("step")["value"].first()
-    figure = new_figure(1.9, "Learning rate of the new parameters: a cosine down to zero in each phase")
+    figure = new_figure(1.9, "Learning rate of the new parameters: it falls within each phase")
     axes = figure.add_subplot()
     axes.plot(rate.index, rate, color=SOFT, linewidth=2)
     _mark_phases(axes, history)

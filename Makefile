@@ -1,7 +1,7 @@
 # make repro    the embedded collection, from drawing to report      make photos   the same on real photographs
 # make own      the same on your own pictures (docs/your-own-pictures.md)
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
-# make ablations  each choice made otherwise, about an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
+# make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside a named peer (15 minutes, on an idle machine)
 # make publish  docs/results and README from the last runs

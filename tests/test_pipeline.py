@@ -266,9 +266,9 @@ def test_pipeline_runs_once_and_then_only_what_a_change_concerns(tmp_path: Path)
     assert page.stat().st_nlink > 1, "DVC's cache holds a second copy"
 
     # One ablation alone, then the page of those that have been run.
-    assert ran(dvc(tmp_path, "repro", "ablation-decor@no_layer_norm")) == [
-        *("train-ablation-decor@no_layer_norm", "evaluate@decor", "ablation-decor@no_layer_norm"),
-    ]
+    *before, last = ran(dvc(tmp_path, "repro", "ablation-decor@no_layer_norm"))
+    assert sorted(before) == ["evaluate@decor", "train-ablation-decor@no_layer_norm"]
+    assert last == "ablation-decor@no_layer_norm"
     assert ran(dvc(tmp_path, "repro", "--single-item", "ablations@decor")) == ["ablations@decor"]
     assert [path.name for path in (tmp_path / "ablations/decor/scores").glob("[a-z]*")] == ["no_layer_norm"]
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,21 @@ def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bo
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+def run_and_kill(training: Training, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt a training before it takes this step of its second phase."""
+    real, steps = training_module.show, count()
+
+    def killed(*arguments: object) -> torch.Tensor:
+        if next(steps) == step:
+            raise KeyboardInterrupt
+        return real(*arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training_module, "show", killed)
+        with pytest.raises(KeyboardInterrupt):
+            training.run()
+
+
 def test_same_seed_gives_the_same_weights_to_the_bit_and_another_does_not(
     small: Collection, tmp_path: Path
 ) -> None:
@@ -53,18 +68,7 @@ def test_killed_training_ends_as_an_unbroken_one_to_the_bit(
 ) -> None:
     unbroken = Training(small, "unified", 0, SETTINGS, tmp_path / "a").run()
     broken = Training(small, "unified", 0, SETTINGS, tmp_path / "b")
-    real = training_module.show
-    calls = iter(range(1000))
-
-    def killed(*arguments: object) -> torch.Tensor:
-        if next(calls) == killed_at:
-            raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(training_module, "show", killed)
-    with pytest.raises(KeyboardInterrupt):
-        broken.run()
-    monkeypatch.setattr(training_module, "show", real)
+    run_and_kill(broken, killed_at, monkeypatch)
     resumed = broken.run()
     assert equal(resumed.model.state_dict(), unbroken.model.state_dict())
     assert resumed.history.equals(unbroken.history)
@@ -343,17 +347,7 @@ def test_every_way_to_train_learns_and_survives_a_kill_to_the_bit(
     unbroken = Training(small, "unified", 0, settings, tmp_path / "a").run()
     assert unbroken.history["accuracy flashlight/category"].iloc[-1] > 0.6
     broken = Training(small, "unified", 0, settings, tmp_path / "b")
-    real, calls = training_module.show, iter(range(1000))
-
-    def killed(*arguments: object) -> torch.Tensor:
-        if next(calls) == 33:
-            raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(training_module, "show", killed)
-    with pytest.raises(KeyboardInterrupt):
-        broken.run()
-    monkeypatch.setattr(training_module, "show", real)
+    run_and_kill(broken, 33, monkeypatch)
     resumed = broken.run()
     assert equal(resumed.model.state_dict(), unbroken.model.state_dict())
     assert resumed.history.equals(unbroken.history)

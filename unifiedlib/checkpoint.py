@@ -105,7 +105,7 @@ def _why(path: Path, tensors: dict[str, Tensor], error: Exception) -> str:
     return f"{path}: the checkpoint could not be written: {reason}; mend that and start again: {left}"
 
 
-def _read(path: Path, key: Key) -> tuple[Stored, dict[str, Tensor]] | None:
+def _read(path: Path, key: Key, with_tensors: bool = True) -> tuple[Stored, dict[str, Tensor]] | None:
     """A checkpoint that belongs to `key`, or None, with one line that says why, when there is none to take up.
 
     A finished training may have been trained on another machine, or by more processes: its weights are what counts.
@@ -123,7 +123,8 @@ def _read(path: Path, key: Key) -> tuple[Stored, dict[str, Tensor]] | None:
                     f"{path} was made by another machine, thread count or number of processes; training starts anew"
                 )
                 return None
-            tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
+            names = stored.keys() if with_tensors else []
+            tensors = {name: stored.get_tensor(name) for name in names}
             return Stored(int(metadata["step"]), finished, json.loads(metadata["state"])), tensors
     except (SafetensorError, OSError, ValueError, KeyError):
         print(f"{path} is damaged")
@@ -133,7 +134,7 @@ def _read(path: Path, key: Key) -> tuple[Stored, dict[str, Tensor]] | None:
 def stored_step(path: Path, key: Key) -> int:
     """Steps done by the newest checkpoint that can be taken up, or -1."""
     for one in (path, previous(path)):
-        found = _read(one, key)
+        found = _read(one, key, with_tensors=False)
         if found is not None:
             return found[0].step
     return -1

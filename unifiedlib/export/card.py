@@ -81,8 +81,8 @@ def _training_data(source: Source) -> str:
 
 def _sources(collection: Collection) -> str:
     titles = ("source", "address", "commit", "licence")
-    keys = ("name", "url", "commit", "licence")
-    rows = [[source.get(key) or "not stated" for key in keys] for source in collection.sources]
+    absent = {"name": "", "url": "none", "commit": "none", "licence": "not stated"}
+    rows = [[source.get(key) or absent[key] for key in absent] for source in collection.sources]
     return (
         _markdown(titles, rows) if rows else "The collection names no sources: its pictures are its owner's."
     )

@@ -213,6 +213,22 @@ def test_onnx_of_a_model_with_gem_pooling_without_layer_norm_and_linear(tmp_path
     assert run_onnx(tmp_path / "model.onnx", pixels)[0] == pytest.approx(expected, abs=1e-5)
 
 
+class Untraceable(torch.nn.Module):
+    """A trunk whose way depends on the values of a picture, which a graph cannot hold."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images if images.sum().item() > 0 else images[:, :1]
+
+
+def test_trunk_that_onnx_cannot_hold_is_named(tmp_path: Path) -> None:
+    settings = ModelSettings("test_resnet", "none", 16, 32)
+    model = EmbeddingModel(settings, {}, torch.Generator().manual_seed(0)).eval()
+    model.trunk = Untraceable()
+    with pytest.raises(ValueError, match="trunk 'test_resnet' cannot be written as ONNX: "):
+        write_onnx(tmp_path / "model.onnx", model, {})
+    assert not (tmp_path / "model.onnx").exists()
+
+
 def test_onnx_states_its_shapes_and_origin_but_no_folder_of_this_machine(exported: Path) -> None:
     proto = onnx.load(exported / "model.onnx")
     about = {entry.key: entry.value for entry in proto.metadata_props}

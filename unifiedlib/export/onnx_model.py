@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import onnx
 import onnxruntime
 import torch
 from torch import Tensor, nn
+from torch.onnx import OnnxExporterError
 
 from unifiedlib.binarization import BITS_PER_BYTE, Codes, Floats, binarize, unpack
 from unifiedlib.model import EmbeddingModel
@@ -21,8 +19,7 @@ from unifiedlib.model import EmbeddingModel
 OPSET = 18
 # Rounding in another order of operations gives about 1e-7; a wrong scale or layout gives far more than this.
 TOLERANCE = 1e-4
-# The first and last block differ in length, so that a batch size frozen into the graph fails.
-BLOCK = 24
+PICTURES_AT_ONCE = 24
 
 
 class PixelsToEmbedding(nn.Module):
@@ -60,21 +57,6 @@ def agreement(ours: Floats, others: Floats) -> Agreement:
     return Agreement(len(ours), float(np.abs(ours - others).max()), float((bits[0] == bits[1]).mean()))
 
 
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """The exporter tells of its own parts' future and of operators not installed here; its errors are raised all the same."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", category=(DeprecationWarning))
-            warnings.simplefilter("ignore", category=(FutureWarning))
-            yield
-    finally:
-        logger.setLevel(level)
-
-
 def _without_traces(proto: onnx.ModelProto) -> None:
     """Drop the notes on where in which source file a node comes from: they name folders of this machine."""
     for graph in (proto.graph, *proto.functions):
@@ -87,9 +69,10 @@ def write_onnx(path: Path, model: EmbeddingModel, about: Mapping[str, str]) -> N
 
     Input `pixels`, uint8 [n x size x size x 3]; outputs `embedding`, float32 [n x dim], and `code`, uint8 [n x dim/8].
     about: texts kept in the file's metadata.
+    Raises ValueError for a trunk with operations that ONNX lacks.
     """
     size = model.settings.size
-    with _quietly():
+    try:
         program = torch.onnx.export(
             PixelsToEmbedding(model).eval(),
             (torch.zeros(2, size, size, 3, dtype=torch.uint8),),
@@ -100,6 +83,9 @@ def write_onnx(path: Path, model: EmbeddingModel, about: Mapping[str, str]) -> N
             dynamo=True,
             verbose=False,
         )
+    except OnnxExporterError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(f"trunk {model.settings.trunk!r} cannot be written as ONNX: {reason}") from error
     if program is None:
         raise RuntimeError("PyTorch's exporter gave no program: install the versions of requirements.lock")
     proto = program.model_proto
@@ -115,8 +101,8 @@ def run_onnx(path: Path, pixels: np.ndarray) -> tuple[Floats, Codes]:
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     blocks = [
-        session.run(["embedding", "code"], {"pixels": np.array(pixels[start : start + BLOCK])})
-        for start in range(0, len(pixels), BLOCK)
+        session.run(["embedding", "code"], {"pixels": np.array(pixels[start : start + PICTURES_AT_ONCE])})
+        for start in range(0, len(pixels), PICTURES_AT_ONCE)
     ]
     return np.concatenate([floats for floats, _ in blocks]), np.concatenate([codes for _, codes in blocks])
 

@@ -53,7 +53,8 @@ def _farthest(distances: Distances) -> float | int:
     return np.inf if distances.dtype == np.float32 else int(np.iinfo(np.int32).max)
 
 
-def _check_batch(distances: Distances, columns: dict[str, Columns], depth: int) -> None:
+def check_batch(distances: Distances, columns: dict[str, Columns], depth: int) -> None:
+    """Raise TypeError or ValueError unless distances, columns (by name) and depth are as `rank_with_ties` wants."""
     if distances.dtype not in (np.float32, np.int32):
         raise TypeError(f"distances are {distances.dtype}; they must be float32 or int32")
     if distances.ndim != 2 or 0 in distances.shape:
@@ -79,7 +80,7 @@ def _check_batch(distances: Distances, columns: dict[str, Columns], depth: int) 
 
 
 @contextmanager
-def _without(distances: Distances, removed: Columns) -> Iterator[None]:
+def without_removed(distances: Distances, removed: Columns) -> Iterator[None]:
     """Within, the removed items are farther than all others; afterwards the distances are as before."""
     rows, places = np.nonzero(removed != NO_ITEM)
     columns = removed[rows, places]
@@ -164,8 +165,8 @@ def rank_with_ties(distances: Distances, relevant: Columns, removed: Columns, de
     Raises TypeError for another dtype, ValueError on NaN or infinity (naming the row), shapes or columns that
     do not fit, or a depth beyond the gallery.
     """
-    _check_batch(distances, {"relevant": relevant, "removed": removed}, depth)
-    with _without(distances, removed):
+    check_batch(distances, {"relevant": relevant, "removed": removed}, depth)
+    with without_removed(distances, removed):
         nearest, n_last = _nearest(distances, depth)
         own = _relevant_distances(distances, relevant)
         before, until = _groups(nearest, n_last)

@@ -7,7 +7,7 @@ so each distance is computed once for both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -142,15 +142,27 @@ def score_queries(
     _check_sizes(len(queries), len(gallery), judged)
     if len(judged) == 2 and _is_same(*judged):
         return score_queries(queries, gallery, judged[:1], batch_size) * 2
-    size = max(1, min(batch_size, LARGEST_BATCH_BYTES // (len(gallery) * np.dtype(gallery.dtype).itemsize)))
-    buffer = np.empty((min(size, len(queries)), len(gallery)), gallery.dtype)
     scores: list[list[Results]] = [[] for _ in judged]
-    for start in range(0, len(queries), size):
-        rows = slice(start, min(start + size, len(queries)))
-        whole: Distances = gallery.distances(queries[rows], buffer[: rows.stop - start])  # type: ignore[arg-type]
+    for rows, whole in distance_batches(queries, gallery, batch_size):
         for part, one in zip(scores, judged, strict=True):
             part.append(_score_batch(_in_gallery(whole, one.columns), one, rows))
     return [np.concatenate(part, axis=1) for part in scores]
+
+
+def distance_batches(
+    queries: npt.NDArray[np.generic], gallery: FloatGallery | BinaryGallery, batch_size: int
+) -> Iterator[tuple[slice, Distances]]:
+    """Yield a batch's rows and their distances to the whole gallery; the next batch overwrites the distances.
+
+    Arguments as in `score_queries`.
+    """
+    if batch_size < 1:
+        raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
+    size = max(1, min(batch_size, LARGEST_BATCH_BYTES // (len(gallery) * np.dtype(gallery.dtype).itemsize)))
+    buffer = np.empty((min(size, len(queries)), len(gallery)), gallery.dtype)
+    for start in range(0, len(queries), size):
+        rows = slice(start, min(start + size, len(queries)))
+        yield rows, gallery.distances(queries[rows], buffer[: rows.stop - start])  # type: ignore[arg-type]
 
 
 def _in_gallery(distances: Distances, columns: Index) -> Distances:

@@ -57,7 +57,7 @@ class EvaluationSettings:
     n_resamples: bootstrap resamples, at least 100. margin_c1, margin_c3: difference in the headline metric
     that still counts as equally good in claims C1 and C3, 0 to 1. recall_k: the k of R@k, lowered to the
     gallery's size where that is smaller.
-    seed: of the bootstrap. batch_size: queries scored at a time.
+    seed: of the bootstrap. batch_size: the most queries scored at a time.
     """
 
     n_resamples: int = 2000
@@ -65,7 +65,7 @@ class EvaluationSettings:
     margin_c3: float = 0.02
     recall_k: int = 10
     seed: int = 0
-    batch_size: int = 256
+    batch_size: int = 1024
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError naming the first setting that breaks its rule."""

@@ -92,7 +92,7 @@ def score_graded(
     relevance: Relevance,
     gains_of: GainsOf,
     k: int | None = None,
-    batch_size: int = 256,
+    batch_size: int = 1024,
 ) -> Values:
     """nDCG of each query against one gallery, a batch at a time: float64 [n_query].
 

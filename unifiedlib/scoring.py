@@ -1,6 +1,6 @@
 """Every query of a task against its own and the merged gallery, in batches, float and binary alike.
 
-Queries are scored a batch at a time into one buffer of at most 64 MiB (one query's distances, should they be
+Queries are scored a batch at a time into one buffer of at most 128 MiB (one query's distances, should they be
 more), so memory never holds n_query x n_gallery distances. The task's own gallery is a part of the merged one,
 so each distance is computed once for both.
 """
@@ -33,7 +33,7 @@ MEAN_AVERAGE_PRECISION = "MAP@R"
 R_PRECISION = "R-precision"
 RECIPROCAL_RANK = "MRR"
 NO_CUTOFF = 0
-LARGEST_BATCH_BYTES = 64 * 2**20
+LARGEST_BATCH_BYTES = 128 * 2**20
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def score_queries(
     queries: float32 [n_query x dim] or codes uint8 [n_query x dim/8], in the order of each relevance's
     `query_items`;
     gallery: the merged gallery in the same representation; batch_size: the most queries at a time, fewer where
-    their distances would take more than 64 MiB. Returns float64 [n_metric x n_query] for each of
+    their distances would take more than 128 MiB. Returns float64 [n_metric x n_query] for each of
     `judged`, its rows in the order of `cutoffs`. ValueError or TypeError when queries and gallery do not fit,
     or hold NaN.
     """
@@ -149,6 +149,11 @@ def score_queries(
     return [np.concatenate(part, axis=1) for part in scores]
 
 
+def queries_at_a_time(n_gallery: int, batch_size: int) -> int:
+    """`batch_size`, or as many as fit into the buffer's 128 MiB with 4 bytes per distance, but at least one."""
+    return max(1, min(batch_size, LARGEST_BATCH_BYTES // (4 * n_gallery)))
+
+
 def distance_batches(
     queries: npt.NDArray[np.generic], gallery: FloatGallery | BinaryGallery, batch_size: int
 ) -> Iterator[tuple[slice, Distances]]:
@@ -158,7 +163,7 @@ def distance_batches(
     """
     if batch_size < 1:
         raise ValueError(f"batch_size is {batch_size}; it must be at least 1")
-    size = max(1, min(batch_size, LARGEST_BATCH_BYTES // (len(gallery) * np.dtype(gallery.dtype).itemsize)))
+    size = queries_at_a_time(len(gallery), batch_size)
     buffer = np.empty((min(size, len(queries)), len(gallery)), gallery.dtype)
     for start in range(0, len(queries), size):
         rows = slice(start, min(start + size, len(queries)))

@@ -1,7 +1,10 @@
+import re
+
 import numpy as np
 import pytest
 from search_world import make_collection, three_task_collection
 
+from unifiedlib import paths
 from unifiedlib.contract import MERGED, TaskSpec
 from unifiedlib.relevance import label_relevance, task_relevance
 from unifiedlib.scoring import JudgedGallery, judged_galleries, metric_cutoffs, score_queries
@@ -160,3 +163,14 @@ def test_queries_with_nan_are_refused_naming_the_row():
     queries[2, 1] = np.nan
     with pytest.raises(ValueError, match="queries row 2 holds NaN"):
         score_queries(queries, FloatGallery.of(vectors), judged, 256)
+
+
+def test_example_of_the_metrics_page_runs_as_it_stands(capsys):
+    page = paths.resolve("docs/metrics.md").read_text(encoding="utf-8")
+    _, script = re.findall("```python\n(.*?)```", page, re.DOTALL)
+    names = {}
+    exec(compile(script, "docs/metrics.md", "exec"), names)
+    printed = capsys.readouterr().out
+    assert "'MRR': 0." in printed
+    assert printed.endswith(f"{len(names['relevance'].left_out)} left out\n")
+    assert 0.2 < names["values"].mean() < 0.9

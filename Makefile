@@ -3,7 +3,7 @@
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make lab      JupyterLab       make test   every test              make lint     style and types
-# make bench    speed and memory beside a named peer (15 minutes, on an idle machine)
+# make bench    speed and memory beside named peers (40 minutes, on an idle machine)
 # make export   a model, its embeddings and its card for other programs; COLLECTION=decor VARIANT=unified SEED=0 (docs/export.md)
 # make publish  docs/results and README from the last runs
 # make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
@@ -72,6 +72,7 @@ bench: venv
 	python benchmarks/assembly.py
 	python benchmarks/training.py
 	python benchmarks/classes.py
+	python benchmarks/scoring.py
 
 venv: .venv/.installed
 

@@ -271,33 +271,30 @@ def test_agreement_is_the_largest_difference_and_the_share_of_equal_bits() -> No
 
 
 def scores_in(card: str) -> dict[tuple[str, ...], str]:
-    """Cells of the card's table of scores, keyed by task, gallery, representation and metric."""
+    """Cells of the card's table of scores, keyed by task, gallery, representation, number of queries and metric."""
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in card.splitlines()]
     start = next(number for number, line in enumerate(lines) if line[:2] == ["task", "gallery"])
-    if lines[start][2] != "representation":
-        raise AssertionError(f"the card's table of scores begins with {lines[start]}")
-    metrics, cells = lines[start][3:], {}
+    assert lines[start][2:4] == ["representation", "queries"]
+    metrics, cells = lines[start][4:], {}
     for line in lines[start + 2 :]:
         if len(line) != len(lines[start]):
             break
-        cells |= {(*line[:3], metric): cell for metric, cell in zip(metrics, line[3:], strict=True) if cell}
+        cells |= {(*line[:4], metric): cell for metric, cell in zip(metrics, line[4:], strict=True) if cell}
     return cells
 
 
 def test_card_shows_every_score_of_the_exported_seed(project: Path, exported: Path) -> None:
     scores = pd.read_parquet(project / "results/decor/scores.parquet")
     own = scores[(scores["variant"] == "unified") & (scores["seed"] == 0)]
-    expected = {
-        (
-            row.task,
-            row.gallery,
-            row.representation,
-            row.metric,
-        ): f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
-        for row in own.itertuples()
-    }
+    expected = {}
+    for row in own.itertuples():
+        key = (row.task, row.gallery, row.representation, str(row.n_query), row.metric)
+        expected[key] = f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
+    card = (exported / "README.md").read_text(encoding="utf-8")
     assert len(expected) >= 12
-    assert scores_in((exported / "README.md").read_text(encoding="utf-8")) == expected
+    assert scores_in(card) == expected
+    for metric in {re.sub(r"\d+", "k", key[-1]) for key in expected}:
+        assert f"**{metric}**: " in card
 
 
 def test_card_tells_how_seeds_differ_and_what_the_model_was_trained_on(project: Path, exported: Path) -> None:

@@ -123,19 +123,17 @@ def _tasks(collection: Collection) -> str:
 def score_table(scores: pd.DataFrame) -> str:
     """Scores of one variant and seed, as in scores.parquet, as Markdown: a column per metric, "value (low to high)"."""
     metrics = list(dict.fromkeys(scores["metric"]))
-    keys = ["task", "gallery", "representation"]
+    keys = ["task", "gallery", "representation", "n_query"]
     cells = {
         (
-            row.task,
-            row.gallery,
-            row.representation,
+            *(getattr(row, key) for key in keys),
             row.metric,
         ): f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
         for row in scores.itertuples()
     }
-    lines = dict.fromkeys(key[:3] for key in cells)
+    lines = dict.fromkeys(key[:-1] for key in cells)
     rows = [(*line, *(cells.get((*line, metric), "") for metric in metrics)) for line in lines]
-    return _markdown((*keys, *metrics), rows)
+    return _markdown((*keys[:-1], "queries", *metrics), rows)
 
 
 def _seeds(scores: pd.DataFrame) -> str:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from time import perf_counter
-from typing import Literal, cast
+from typing import Literal
 
 import faiss
 import numpy as np
@@ -23,7 +23,7 @@ import numpy.typing as npt
 import torch
 
 from unifiedlib.binarization import BITS_PER_BYTE, Codes
-from unifiedlib.index.vectors import Rows
+from unifiedlib.index.vectors import Rows, nearest_first
 
 Kernel = Literal["auto", "count", "product"]
 Counts = npt.NDArray[np.int32]
@@ -167,12 +167,7 @@ def _by_count(
         return np.concatenate([one[0] for one in found]), np.concatenate([one[1] for one in found])
     parts = [range(start, stop) for start, stop in _shares(n_searched, n_threads)]
     found = list(_pool(os.getpid(), n_threads).map(lambda part: scan(slice(0, n_query), part), parts))
-    distances, places = (np.concatenate([one[side] for one in found], axis=1) for side in (0, 1))
-    order = np.lexsort((places, distances))[:, :k]
-    return (
-        cast(Counts, np.take_along_axis(distances, order, axis=1)),
-        np.take_along_axis(places, order, axis=1),
-    )
+    return nearest_first(np.hstack([one[0] for one in found]), np.hstack([one[1] for one in found]), k)
 
 
 def _by_product(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from unifiedlib.binarization import Floats
-from unifiedlib.index.vectors import ROWS_AT_ONCE, Rows, blocks
+from unifiedlib.index.vectors import ROWS_AT_ONCE, Rows, blocks, nearest_first
 
 # Candidates beyond k, at least, or this share of k: so far behind the cut, scores seldom lie as near to it as rounding reaches.
 SPARE, SPARE_SHARE = 8, 0.5
@@ -39,9 +39,8 @@ def pair_scores(queries: Floats, gallery: Floats, rows: Rows) -> Floats:
 
 def best_pairs(queries: Floats, gallery: Floats, rows: Rows, k: int) -> tuple[Floats, Rows]:
     """Of each query's own candidate rows, int64 [n_query x n], the k with the highest score, ordered by (score, row)."""
-    scores = pair_scores(queries, gallery, rows)
-    order = np.lexsort((rows, -scores))[:, :k]
-    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
+    below, best = nearest_first(-pair_scores(queries, gallery, rows), rows, k)
+    return -below, best
 
 
 def rounding_of(queries: Floats, longest: float) -> npt.NDArray[np.float64]:

@@ -18,7 +18,7 @@ from unifiedlib.index.filters import Where, check_tags
 from unifiedlib.index.hamming import nearest_codes
 from unifiedlib.index.inner_product import best_pairs, largest_norm, nearest_floats
 from unifiedlib.index.storage import IndexFileError, Saved, read_saved, write_saved
-from unifiedlib.index.vectors import Representation, Rows, Vectors, check_representation
+from unifiedlib.index.vectors import Representation, Rows, Vectors, check_representation, nearest_first
 
 # Codes looked at before re-ranking, where a search names no number.
 SHORTLIST = 100
@@ -231,11 +231,7 @@ class Index:
             distances[short], found[short] = self._exact(queries[short], k, rows)
         if self.facts.representation == "float":
             return best_pairs(cast(Floats, queries), cast(Floats, self._vectors.floats), found, k)
-        order = np.lexsort((found, distances))
-        return (
-            cast(npt.NDArray[np.int32], np.take_along_axis(distances, order, axis=1)),
-            np.take_along_axis(found, order, axis=1),
-        )
+        return nearest_first(cast(npt.NDArray[np.int32], distances), found)
 
     def _exact(
         self, queries: Floats | Codes, k: int, rows: Rows | None

@@ -65,6 +65,14 @@ def check_ids(ids: npt.ArrayLike | None, n_items: int, first: int = 0) -> Rows:
     return whole
 
 
+def nearest_first(
+    distances: npt.NDArray[Value], rows: Rows, k: int | None = None
+) -> tuple[npt.NDArray[Value], Rows]:
+    """Both arrays, [n_query x n], ordered by (distance, row), and cut after the first k."""
+    order = np.lexsort((rows, distances))[:, :k]
+    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+
+
 def codes_of(embeddings: Floats) -> Codes:
     """The code of each embedding, a block at a time: uint8 [n x dim/8] of float32 [n x dim]."""
     codes = np.empty((len(embeddings), embeddings.shape[1] // BITS_PER_BYTE), np.uint8)

@@ -99,4 +99,4 @@ trim: venv
 	dvc gc --workspace --force
 
 clean:
-	rm -rf build executed results embeddings models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp
+	rm -rf build executed results embeddings indexes models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp

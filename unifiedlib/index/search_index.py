@@ -247,7 +247,7 @@ class Index:
         if representation == "binary" and queries.dtype == np.uint8:
             check_codes(queries, "query codes")
             self._check_width(queries.shape[1] * BITS_PER_BYTE)
-            return np.ascontiguousarray(queries), np.empty((0, 0), np.float32)
+            return cast(Codes, np.ascontiguousarray(queries)), np.empty((0, 0), np.float32)
         check_embeddings(queries, "queries")
         self._check_width(queries.shape[1])
         floats = cast(Floats, np.ascontiguousarray(queries))

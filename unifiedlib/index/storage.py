@@ -83,8 +83,13 @@ def write_saved(
         }
     head = {"format": FORMAT, "version": VERSION, "parts_folder": parts_folder}
     write_json(folder / ABOUT, {**head, **about, "parts": parts})
+    _remove_other_parts(folder, parts_folder)
+
+
+def _remove_other_parts(folder: Path, used: str) -> None:
+    """Remove the parts of the index before, and what killed saves left."""
     for path in folder.iterdir():
-        if path.name.lstrip(".").startswith(PARTS) and path.name != parts_folder:
+        if path.name.lstrip(".").startswith(PARTS) and path.name != used:
             shutil.rmtree(path)
 
 

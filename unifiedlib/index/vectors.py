@@ -33,7 +33,7 @@ def blocks(n_rows: int, at_once: int = ROWS_AT_ONCE) -> Iterator[slice]:
 
 def check_finite(embeddings: Floats, what: str) -> None:
     """`check_embeddings` a block at a time: an array larger than memory may be mapped from a file."""
-    check_embeddings(embeddings[:0], what)
+    check_embeddings(embeddings[:0] if embeddings.ndim == 2 else embeddings, what)
     for block in blocks(len(embeddings)):
         finite = np.isfinite(embeddings[block]).all(axis=1)
         if not finite.all():

@@ -69,6 +69,7 @@ bench: venv
 	python benchmarks/assembly.py
 	python benchmarks/training.py
 	python benchmarks/classes.py
+	python benchmarks/search.py
 
 venv: .venv/.installed
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from functools import cache
 from itertools import pairwise
 from time import perf_counter
@@ -24,6 +23,7 @@ import torch
 
 from unifiedlib.binarization import BITS_PER_BYTE, Codes
 from unifiedlib.index.vectors import Rows, nearest_first
+from unifiedlib.threads import one_faiss_thread
 
 Kernel = Literal["auto", "count", "product"]
 Counts = npt.NDArray[np.int32]
@@ -159,7 +159,7 @@ def _by_count(
         return _scan(_counter(searched), len(searched), gallery, min(k, len(part)), rows, part, at_once)
 
     if n_threads < 2:
-        with _one_thread():
+        with one_faiss_thread():
             return scan(slice(0, n_query), range(n_searched))
     if n_query >= 2 * n_threads:
         shares = [slice(start, stop) for start, stop in _shares(n_query, n_threads)]
@@ -192,17 +192,6 @@ def _shares(count: int, n_shares: int) -> Iterator[tuple[int, int]]:
     """Cut 0..count into `n_shares` even parts."""
     cuts = [count * share // n_shares for share in range(n_shares + 1)]
     yield from pairwise(cuts)
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Keep faiss from waking threads for less work than that takes."""
-    before = faiss.omp_get_max_threads()
-    faiss.omp_set_num_threads(1)
-    try:
-        yield
-    finally:
-        faiss.omp_set_num_threads(before)
 
 
 @cache

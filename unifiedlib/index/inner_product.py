@@ -8,12 +8,15 @@ candidates, every pair of that query is scored so.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from unifiedlib.binarization import Floats
 from unifiedlib.index.vectors import ROWS_AT_ONCE, Rows, blocks, nearest_first
+from unifiedlib.threads import one_faiss_thread
 
 # Candidates beyond k, at least, or this share of k: so far behind the cut, scores seldom lie as near to it as rounding reaches.
 SPARE, SPARE_SHARE = 8, 0.5
@@ -21,6 +24,8 @@ SPARE, SPARE_SHARE = 8, 0.5
 UNIT_ROUNDOFF = 2.0**-24
 # Pairs of one query that are scored by themselves at a time.
 PAIRS_AT_ONCE = 2**20
+# Fewer pairs are scored sooner than a second thread is awake.
+PAIRS_PER_THREAD = 200
 
 
 def pair_scores(queries: Floats, gallery: Floats, rows: Rows) -> Floats:
@@ -30,10 +35,9 @@ def pair_scores(queries: Floats, gallery: Floats, rows: Rows) -> Floats:
     """
     rows = np.ascontiguousarray(rows)
     scores = np.empty(rows.shape, np.float32)
-    faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]
-        *(faiss.swig_ptr(scores), faiss.swig_ptr(queries), faiss.swig_ptr(gallery), faiss.swig_ptr(rows)),
-        *(queries.shape[1], *rows.shape),
-    )
+    arrays = [faiss.swig_ptr(array) for array in (scores, queries, gallery, rows)]
+    with one_faiss_thread() if rows.size <= PAIRS_PER_THREAD else nullcontext():
+        faiss.fvec_inner_products_by_idx(*arrays, queries.shape[1], *rows.shape)  # type: ignore[attr-defined]
     return scores
 
 

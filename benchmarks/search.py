@@ -10,7 +10,7 @@ scikit-learn's brute force over floats up to 10^5 items.
 
 Each way answers queries one at a time, and 256 at a time. Rounds run a way and its bare peer in turn, after one that is not
 counted; medians. Columns: `per_second`, queries a second; `billions`, comparisons a second of a way that compares all;
-`times_float`, times as fast as `float flat` on the same items; `times_bare`, times as fast as its peer (0.95: our layer costs 5 %);
+`times_float`, times as fast as `float flat` on the same items; `times_bare`, as fast as its peer (0.95: our layer costs 5 %);
 `limit`, what bounds an exact way, and `of_limit`, the share of it reached; `bytes`, memory per item, of ids and what is searched,
 faiss's lists and links included (to re-rank, floats are read from disk); `recall`, share of the ten nearest by float;
 `precision`, share of results from the query's cluster. What does not fit into free memory is left out, with a line saying so.

@@ -70,7 +70,8 @@ def nearest_first(
 ) -> tuple[npt.NDArray[Value], Rows]:
     """Both arrays, [n_query x n], ordered by (distance, row), and cut after the first k."""
     order = np.lexsort((rows, distances))[:, :k]
-    return np.take_along_axis(distances, order, axis=1), np.take_along_axis(rows, order, axis=1)
+    query = np.arange(len(rows))[:, np.newaxis]
+    return distances[query, order], rows[query, order]
 
 
 def codes_of(embeddings: Floats) -> Codes:

@@ -76,9 +76,10 @@ def test_a_batch_finds_what_single_queries_find() -> None:
         assert np.array_equal(batch.distances[::50], np.vstack([one.distances for one in singles]))
 
 
-def test_one_item_is_an_index() -> None:
+@pytest.mark.parametrize("kind", ["flat", "ivf", "hnsw"])
+def test_one_item_is_an_index(kind: str) -> None:
     for representation in REPRESENTATIONS:
-        index = Index.build(GALLERY[:1], [77], representation=representation)
+        index = Index.build(GALLERY[:1], [77], representation=representation, kind=kind)
         assert index.search(QUERIES[:2], 1).ids.tolist() == [[77], [77]]
 
 
@@ -257,6 +258,7 @@ QUERY_NAN[7, 0] = np.inf
     ("vectors", "options", "error", "message"),
     [
         (GALLERY.astype(np.float64), {}, TypeError, "gallery embeddings are float64; they must be float32"),
+        (GALLERY.tolist(), {}, TypeError, "embeddings are a list; they must be a NumPy array"),
         (GALLERY[0], {}, ValueError, r"gallery embeddings have shape \[64\]"),
         (GALLERY[:0], {}, ValueError, "there are no items to index"),
         (NAN, {}, ValueError, "gallery embeddings row 200 holds NaN or infinity"),
@@ -289,6 +291,7 @@ def test_items_that_break_a_rule_are_refused(
     ("queries", "options", "error", "message"),
     [
         (QUERIES.astype(np.float16), {}, TypeError, "queries are float16; they must be float32"),
+        (QUERIES.tolist(), {}, TypeError, "queries are a list; they must be a NumPy array"),
         (QUERIES[0], {}, ValueError, r"queries have shape \[64\]"),
         (
             QUERIES[:, :56],

@@ -53,7 +53,7 @@ def test_many_items_tied_at_the_cut_keep_the_first_rows_across_blocks(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kernels, "DISTANCES_AT_ONCE", 64)
-    monkeypatch.setattr(kernels, "UNPACKED_BYTES", 64)
+    monkeypatch.setattr(kernels, "COPIED_BYTES", 64)
     gallery = codes(2, 1, 0)[np.random.default_rng(1).integers(0, 2, 200)]
     check_against_a_sort(codes(5, 1, 2), gallery, 7, kernel)
 
@@ -79,14 +79,19 @@ def test_codes_mapped_read_only_from_a_file_are_searched(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
-def test_search_takes_a_few_mib_beside_the_codes(kernel: Kernel) -> None:
-    queries, gallery = codes(256, 256, 0), codes(20_000, 256, 1)
+@pytest.mark.parametrize(("n_query", "n_gallery"), [(256, 20_000), (1, 80_000)])
+def test_search_takes_a_few_mib_beside_the_codes(kernel: Kernel, n_query: int, n_gallery: int) -> None:
+    queries, gallery = codes(n_query, 256, 0), codes(n_gallery, 256, 1)
+    rows = np.arange(n_gallery)
     nearest_codes(queries[:1], gallery[:2], 1, kernel=kernel)
-    tracemalloc.start()
-    nearest_codes(queries, gallery, 10, kernel=kernel)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 12 * 2**20, "the distances of all pairs would take 20 MiB, the unpacked bits 40 MiB"
+    for searched in (None, rows):
+        tracemalloc.start()
+        nearest_codes(queries, gallery, 10, searched, kernel)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 12 * 2**20, (
+            "distances of all pairs, unpacked bits or picked rows would take 20 MiB and more"
+        )
 
 
 def test_batches_take_the_kernel_that_was_measured_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:

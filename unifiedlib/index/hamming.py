@@ -34,8 +34,8 @@ WORD_BYTES = 8
 # Queries that pass over a block together, and distances kept of a block: 1 MiB, the second-level cache of a core.
 QUERIES_AT_ONCE = 256
 DISTANCES_AT_ONCE = 2**18
-# Unpacked bits of a block: 4 MiB, more gains nothing.
-UNPACKED_BYTES = 2**22
+# Bytes of a block whose rows are picked out, or whose bits are unpacked: more gains nothing.
+COPIED_BYTES = 2**22
 # Below so many bytes to compare, a second thread costs more than it saves: about 0.1 ms of counting.
 BYTES_PER_THREAD = 2**22
 # Fewer queries do not repay the unpacking: at 32, 2,048 bits take as long to unpack as to multiply.
@@ -156,6 +156,8 @@ def _by_count(
     def scan(own: slice, part: range) -> tuple[Counts, Rows]:
         searched = queries[own]
         at_once = max(1, DISTANCES_AT_ONCE // len(searched))
+        if rows is not None:  # these are copied
+            at_once = min(at_once, max(1, COPIED_BYTES // searched.shape[1]))
         return _scan(_counter(searched), len(searched), gallery, min(k, len(part)), rows, part, at_once)
 
     if n_threads < 2:
@@ -184,7 +186,7 @@ def _by_product(
         torch._int_mm(signs, unpacked.T, out=out)
         torch.sub(n_set, out, out=out)
 
-    at_once = max(1, UNPACKED_BYTES // (queries.shape[1] * BITS_PER_BYTE))
+    at_once = max(1, COPIED_BYTES // (queries.shape[1] * BITS_PER_BYTE))
     return _scan(multiply, len(queries), gallery, k, rows, range(n_searched), at_once)
 
 

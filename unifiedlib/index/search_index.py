@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Self, cast
@@ -18,7 +18,14 @@ from unifiedlib.index.filters import Where, check_tags
 from unifiedlib.index.hamming import nearest_codes
 from unifiedlib.index.inner_product import best_pairs, largest_norm, nearest_floats
 from unifiedlib.index.storage import IndexFileError, Saved, read_saved, write_saved
-from unifiedlib.index.vectors import Representation, Rows, Vectors, check_representation, nearest_first
+from unifiedlib.index.vectors import (
+    Representation,
+    Rows,
+    Vectors,
+    check_array,
+    check_representation,
+    nearest_first,
+)
 
 # Codes looked at before re-ranking, where a search names no number.
 SHORTLIST = 100
@@ -94,6 +101,7 @@ class Index:
         """
         check_representation(representation)
         check_kind(kind)
+        check_array(vectors, "embeddings")
         if len(vectors) == 0:
             raise ValueError("there are no items to index: give at least one embedding")
         held = Vectors.of(vectors, ids, representation)
@@ -126,6 +134,7 @@ class Index:
         All arrays are copied once. An index with tags stays filterable by those it has; lists of `ivf` keep their centres.
         Raises as `build` does, and when an id is there already; then nothing has changed.
         """
+        check_array(vectors, "embeddings")
         self._check_model(model, "embeddings")
         new = Vectors.of(vectors, ids, self.facts.representation, int(self.ids[-1]) + 1)
         if new.dim != self.facts.dim:
@@ -140,7 +149,7 @@ class Index:
             kept = now[: len(self)][self._approximate.row_of]
             self._approximate.add(new.searched, np.concatenate([kept, now[len(self) :]]))
         longest = 0.0 if new.floats is None else max(self.facts.longest, largest_norm(new.floats))
-        self.facts = IndexFacts(**{**vars(self.facts), "longest": longest})
+        self.facts = replace(self.facts, longest=longest)
         self.tags, self._vectors = both, merged
 
     def save(self, folder: Path) -> None:
@@ -203,6 +212,7 @@ class Index:
             than k, every item is searched.
         Raises TypeError or ValueError for another dtype or width, NaN (naming the row), another model, or k beyond the items.
         """
+        check_array(queries, "queries")
         self._check_model(model, "queries")
         self._check_effort(effort)
         prepared, floats = self._prepared(queries)

@@ -26,6 +26,14 @@ def check_representation(representation: str) -> None:
         raise ValueError(f"representation is {representation!r}; choose one of {choices}")
 
 
+def check_array(vectors: object, what: str) -> None:
+    """Raise TypeError unless `vectors` is a NumPy array."""
+    if not isinstance(vectors, np.ndarray):
+        raise TypeError(
+            f"{what} are a {type(vectors).__name__}; they must be a NumPy array, one row per item"
+        )
+
+
 def blocks(n_rows: int, at_once: int = ROWS_AT_ONCE) -> Iterator[slice]:
     """Slices that cover `n_rows` rows, `at_once` at a time."""
     yield from (slice(start, min(start + at_once, n_rows)) for start in range(0, n_rows, at_once))

@@ -24,7 +24,6 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -35,7 +34,7 @@ import faiss
 import numpy as np
 import pandas as pd
 import psutil
-import torch
+from machine_limits import GIB, Limits, measure_limits
 from sklearn.neighbors import NearestNeighbors
 
 from unifiedlib.binarization import binarize
@@ -51,9 +50,6 @@ MOST_FLOATS, MOST_IN_GRAPH, MOST_FOR_SKLEARN = 1_000_000, 100_000, 100_000
 ROWS_AT_ONCE = 10_000
 # Seconds after which a way is measured no more, whatever the number of rounds.
 BUDGET = 20.0
-# Larger arrays come from memory for every query.
-BEYOND_CACHES = 2**28
-GIB = 2**30
 # What `make bench` should show, per way and queries at a time: least times as fast as float flat.
 TARGETS = {("binary flat", 1): 15.0, ("binary flat", 256): 2.0}
 
@@ -72,63 +68,6 @@ class Data:
     floats: np.ndarray | None
     codes: np.ndarray
     clusters: np.ndarray
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What the machine allows with the threads given.
-
-    read: GiB a second from memory; counted: billions of 2,048-bit comparisons a second that faiss's fastest bit count (of single
-    words, in the cache) amounts to; int8, float32: billions of comparisons a second by matrix product.
-    """
-
-    read: float
-    counted: float
-    int8: float
-    float32: float
-
-    def of(self, way: str, at_once: int, n_items: int) -> tuple[str, float | None]:
-        """What bounds an exact way, and queries a second at that bound: the memory for one query, arithmetic for many."""
-        rate = {"float flat": self.float32, "binary flat": max(self.counted, self.int8)}.get(way)
-        if rate is None:
-            return "", None
-        arithmetic, n_bytes = rate * 1e9 / n_items, n_items * (4 * DIM if way == "float flat" else DIM // 8)
-        reading = at_once * self.read * GIB / n_bytes if n_bytes > BEYOND_CACHES else float("inf")
-        return ("memory", reading) if reading < arithmetic else ("arithmetic", arithmetic)
-
-
-def best(function: Callable[[], object], repeats: int = 7) -> float:
-    """The shortest of several runs, in seconds, after one that is not counted."""
-    function()
-    times = []
-    for _ in range(repeats):
-        start = perf_counter()
-        function()
-        times.append(perf_counter() - start)
-    return min(times)
-
-
-def measure_limits(threads: int) -> Limits:
-    """Measure the machine."""
-    rng = np.random.default_rng(0)
-    large = torch.ones(2**27)
-    read = large.nbytes / GIB / best(large.sum)
-    n_words = 4096
-    words, queries = (rng.integers(0, 256, (count, 8), np.uint8) for count in (n_words, QUERIES))
-    rooms = [np.empty((QUERIES, n_words), np.int32) for _ in range(threads)]
-
-    def count(room: np.ndarray) -> None:
-        pointers = (faiss.swig_ptr(queries), faiss.swig_ptr(words))
-        for _ in range(50):
-            faiss.hammings(*pointers, QUERIES, n_words, 8, faiss.swig_ptr(room))
-
-    with ThreadPoolExecutor(threads) as pool:
-        counted = threads * 50 * QUERIES * n_words / (DIM / 64) / best(lambda: list(pool.map(count, rooms)))
-    rates = []
-    for dtype, multiply in ((torch.int8, torch._int_mm), (torch.float32, torch.mm)):
-        one, other = (torch.ones((count, DIM), dtype=dtype) for count in (QUERIES, 2048))
-        rates.append(QUERIES * 2048 / best(partial(multiply, one, other.T)) / 1e9)
-    return Limits(read, counted / 1e9, *rates)
 
 
 @dataclass(frozen=True)
@@ -273,7 +212,7 @@ def rows_of(way: Way, data: Data, exact: np.ndarray | None, rounds: int, limits:
     ways = [way.search] if way.bare is None else [way.search, way.bare]
     for at_once in (1, QUERIES):
         seconds = seconds_of(ways, way.queries, at_once, rounds)
-        name, limit = limits.of(way.name, at_once, n_items)
+        name, limit = limits.of(way.name, at_once, n_items, DIM)
         yield {
             "items": n_items,
             "way": way.name,
@@ -347,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if min(chosen.sizes) < 1000:
         parser.error(f"--sizes: {min(chosen.sizes)} items are too few to measure; take at least 1,000")
     use_threads(chosen.threads)
-    limits = measure_limits(chosen.threads)
+    limits = measure_limits(chosen.threads, DIM, QUERIES)
     table = table_of([row for size in sorted(chosen.sizes) for row in measure(size, chosen.rounds, limits)])
     print(table.to_string(index=False, na_rep=""))
     about = {

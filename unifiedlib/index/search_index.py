@@ -14,10 +14,11 @@ import pandas as pd
 
 from unifiedlib.binarization import BITS_PER_BYTE, Codes, Floats, binarize, check_codes, check_embeddings
 from unifiedlib.index.approximate import EFFORT, Approximate, Kind, check_kind
+from unifiedlib.index.facts import IndexFacts, facts_of, vectors_of
 from unifiedlib.index.filters import Where, check_tags
 from unifiedlib.index.hamming import nearest_codes
 from unifiedlib.index.inner_product import best_pairs, largest_norm, nearest_floats
-from unifiedlib.index.storage import IndexFileError, Saved, read_saved, write_saved
+from unifiedlib.index.storage import IndexFileError, read_saved, write_saved
 from unifiedlib.index.vectors import (
     Representation,
     Rows,
@@ -42,21 +43,6 @@ class Results:
     ids: Rows
     distances: Floats | npt.NDArray[np.int32]
     representation: Representation
-
-
-@dataclass(frozen=True)
-class IndexFacts:
-    """What an index is. model: fingerprint of the model that made its embeddings; None where any may be compared.
-
-    longest: the length of the longest float embedding (0 without floats). about: whatever its builder notes, as text.
-    """
-
-    representation: Representation
-    kind: Kind
-    dim: int
-    model: str | None
-    longest: float
-    about: dict[str, str]
 
 
 class Index:
@@ -175,8 +161,8 @@ class Index:
         """
         saved = read_saved(Path(folder), verify)
         try:
-            facts, n_items = _facts_of(saved)
-            vectors = _vectors_of(saved, facts, n_items)
+            facts, n_items = facts_of(saved)
+            vectors = vectors_of(saved, facts, n_items)
             tags = None
             if saved.has("tags.parquet"):
                 tags = check_tags(pd.read_parquet(saved.folder / "tags.parquet"), vectors)
@@ -292,28 +278,3 @@ class Index:
         if k > n_found:
             which = "the index holds" if where is None else f"{where} keeps"
             raise ValueError(f"k = {k} results were asked for, but {which} only {n_found:,} items: lower k")
-
-
-def _facts_of(saved: Saved) -> tuple[IndexFacts, int]:
-    """Facts and number of items, from `index.json`; raises KeyError, TypeError or ValueError for what cannot be."""
-    names = IndexFacts.__dataclass_fields__
-    facts = IndexFacts(**{name: saved.about[name] for name in names})  # type: ignore[arg-type]
-    check_representation(facts.representation)
-    check_kind(facts.kind)
-    n_items = saved.about["n_items"]
-    for name, value in (("dim", facts.dim), ("n_items", n_items)):
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f"{name} is {value!r}; it must be a whole number above 0")
-    return facts, cast(int, n_items)
-
-
-def _vectors_of(saved: Saved, facts: IndexFacts, n_items: int) -> Vectors:
-    ids = np.array(saved.array("ids.npy", np.int64, (n_items,)))
-    if ids[0] < 0 or np.any(ids[1:] <= ids[:-1]):
-        raise ValueError("its ids do not ascend from 0 on")
-    codes = floats = None
-    if facts.representation != "float":
-        codes = cast(Codes, saved.array("codes.npy", np.uint8, (n_items, facts.dim // BITS_PER_BYTE)))
-    if facts.representation != "binary":
-        floats = cast(Floats, saved.array("floats.npy", np.float32, (n_items, facts.dim)))
-    return Vectors(cast(Rows, ids), codes, floats)

@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+import torch
 from matplotlib.figure import Figure
 
 from unifiedlib import paths
@@ -23,7 +24,7 @@ from unifiedlib.index.filters import Where
 from unifiedlib.index.queries import Picture, query_pixels
 from unifiedlib.index.search_index import SHORTLIST, Index
 from unifiedlib.index.vectors import Representation, Rows
-from unifiedlib.model import EmbeddingModel, load_model
+from unifiedlib.model import EmbeddingModel, load_model, to_images
 from unifiedlib.retrieval import Found
 
 # Items that are embedded again to see whether stored embeddings are the model's, and the least cosine of the two: another
@@ -122,7 +123,9 @@ class SearchEngine:
         where, shortlist, effort: as for `Index.search`. Raises as `query_pixels` and `Index.search` do.
         """
         pixels = query_pixels(picture, self.model.settings.size, box)
-        embedding = embed(self.model, pixels[np.newaxis], 1)
+        with torch.inference_mode():
+            images = to_images(pixels[np.newaxis], next(self.model.parameters()).device)
+            embedding = self.model(images).cpu().numpy()
         found = self.index.search(
             embedding, k, model=self.fingerprint, where=where, shortlist=max(shortlist, k), effort=effort
         )

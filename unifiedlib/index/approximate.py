@@ -20,8 +20,6 @@ Kind = Literal["flat", "ivf", "hnsw"]
 
 # Lists probed, or nodes of the graph kept in view, where a search names no effort.
 EFFORT = {"ivf": 16, "hnsw": 128}
-# Breadth of the search that finds a new node's neighbours.
-BUILD_BREADTH = 80
 # Items drawn per list to place the lists' centres; faiss warns below 39.
 TRAINING_PER_LIST = 40
 # Where a filter keeps a smaller share, the kept rows are searched one by one: a graph's paths would lead through others.
@@ -137,14 +135,9 @@ class Approximate:
 def _graph(is_binary: bool, dim: int, links: int) -> Any:
     if links < 2:
         raise ValueError(f"links is {links}; a node needs at least 2 neighbours")
-    sizes = (dim, links)
-    index = (
-        faiss.IndexBinaryHNSW(*sizes)
-        if is_binary
-        else faiss.IndexHNSWFlat(*sizes, faiss.METRIC_INNER_PRODUCT)
-    )
-    index.hnsw.efConstruction = BUILD_BREADTH
-    return index
+    if is_binary:
+        return faiss.IndexBinaryHNSW(dim, links)
+    return faiss.IndexHNSWFlat(dim, links, faiss.METRIC_INNER_PRODUCT)
 
 
 def _lists(is_binary: bool, dim: int, n_lists: int, seed: int) -> Any:

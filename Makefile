@@ -73,6 +73,7 @@ bench: venv
 	python benchmarks/training.py
 	python benchmarks/classes.py
 	python benchmarks/scoring.py
+	python benchmarks/search.py
 
 venv: .venv/.installed
 
@@ -106,4 +107,4 @@ trim: venv
 	dvc gc --workspace --force
 
 clean:
-	rm -rf build executed exports results embeddings models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp
+	rm -rf build executed exports results embeddings indexes models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp

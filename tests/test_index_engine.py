@@ -17,9 +17,10 @@ from tiny_project import REPOSITORY
 from unifiedlib.contract import Collection, load_collection
 from unifiedlib.decoding import decode_items
 from unifiedlib.embedding import write_embeddings
+from unifiedlib.fingerprint import model_fingerprint
 from unifiedlib.index import Index, Where
 from unifiedlib.index.__main__ import main
-from unifiedlib.index.engine import SearchEngine, model_fingerprint
+from unifiedlib.index.engine import SearchEngine
 from unifiedlib.index.queries import query_pixels
 from unifiedlib.model import EmbeddingModel, ModelSettings, load_model, save_model
 from unifiedlib.paths import ROOT_VARIABLE

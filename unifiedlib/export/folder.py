@@ -15,9 +15,10 @@ from unifiedlib.contract import Collection
 from unifiedlib.export.card import model_card
 from unifiedlib.export.indexes import write_code_index, write_float_index
 from unifiedlib.export.onnx_model import Agreement, check_onnx, write_onnx
-from unifiedlib.export.source import MODEL_FILES, Source, read_source
+from unifiedlib.export.source import Source, read_source
 from unifiedlib.export.table import BIT_ORDER, write_items
 from unifiedlib.files import atomic_folder, sha256, write_json
+from unifiedlib.fingerprint import MODEL_FILES
 
 ABOUT = "export.json"
 PACKAGES = (

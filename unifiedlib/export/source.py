@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,11 @@ from unifiedlib.contract import Collection
 from unifiedlib.embedding import embed
 from unifiedlib.evaluation import StoredEmbeddings, load_embeddings
 from unifiedlib.export.onnx_model import Agreement, agreement
+from unifiedlib.fingerprint import MODEL_FILES, model_fingerprint
 from unifiedlib.model import EmbeddingModel, load_model
 from unifiedlib.stages import seed_folder
 from unifiedlib.variants import tasks_of
 
-MODEL_FILES = ("model.safetensors", "model.json")
 CHECKED = 256
 BATCH = 32
 # Other processors round in other ways, and a GPU multiplies with fewer digits; another training moves values by more.
@@ -48,16 +47,6 @@ class Source:
     pixels: np.ndarray
     expected: np.ndarray
     agreement: Agreement
-
-
-def model_fingerprint(folder: Path) -> str:
-    """SHA-256 over the bytes of `model.safetensors` and, behind them, `model.json`: what one model is told from another by."""
-    digest = hashlib.sha256()
-    for name in MODEL_FILES:
-        with (folder / name).open("rb") as stream:
-            while block := stream.read(2**20):
-                digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_about(folder: Path, collection: Collection, variant: str, seed: int) -> dict[str, Any]:

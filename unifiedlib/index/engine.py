@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +17,7 @@ from unifiedlib.contract import MERGED, Collection, load_collection
 from unifiedlib.embedding import embed
 from unifiedlib.evaluation import StoredEmbeddings, load_embeddings
 from unifiedlib.figures.retrieval import result_grid
-from unifiedlib.files import sha256
+from unifiedlib.fingerprint import model_fingerprint
 from unifiedlib.index.approximate import Kind
 from unifiedlib.index.filters import Where
 from unifiedlib.index.queries import Picture, query_pixels
@@ -30,14 +29,6 @@ from unifiedlib.retrieval import Found
 # Items that are embedded again to see whether stored embeddings are the model's, and the least cosine of the two: another
 # processor rounds otherwise, by less than a thousandth of this margin.
 PROBED, SAME_COSINE = 4, 0.999
-
-
-def model_fingerprint(folder: Path) -> str:
-    """What tells a saved model from any other: SHA-256 over the checksums of `model.safetensors` and `model.json`."""
-    parts = [folder / "model.safetensors", folder / "model.json"]
-    if missing := [path for path in parts if not path.is_file()]:
-        raise FileNotFoundError(f"{missing[0]} is missing; run the train stage first")
-    return hashlib.sha256("".join(map(sha256, parts)).encode()).hexdigest()
 
 
 @dataclass(frozen=True)

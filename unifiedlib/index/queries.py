@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-from unifiedlib.pictures import Box, PictureError, crop_pixels, read_pixels, square_pixels
+from unifiedlib.framing import Box, crop_pixels, square_pixels
+from unifiedlib.pictures import PictureError, read_pixels
 
 Picture = str | PathLike[str] | Image.Image | np.ndarray
 # Pillow's modes of eight bits per channel; others have no known range, or hold more than a screen shows.

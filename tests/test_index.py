@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import get_args
 
@@ -356,3 +357,12 @@ def test_queries_of_another_model_are_refused_after_a_round_trip(
     with pytest.raises(ValueError, match="embeddings come from"):
         index.add(QUERIES, model=asked)
     assert index.search(QUERIES, 1, model=built).ids.shape == (30, 1)
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_filters_hold_where_pytorch_metric_learning_has_changed_faiss(kind: str) -> None:
+    index = Index.build(GALLERY, representation="float", kind=kind)
+    where = Where(ids=np.arange(100, 300))
+    importlib.import_module("faiss.contrib.torch_utils")
+    assert hasattr(faiss.IndexIVFFlat, "search_numpy"), "the import changes faiss for the whole process"
+    assert np.isin(index.search(QUERIES, 5, where=where).ids, np.arange(100, 300)).all()

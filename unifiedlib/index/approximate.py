@@ -101,13 +101,13 @@ class Approximate:
             selector = faiss.IDSelectorBitmap(np.packbits(kept[self.row_of], bitorder="little"))
         if self.kind == "hnsw":
             how = faiss.SearchParametersHNSW(efSearch=max(effort, k), sel=selector)
-            distances, numbers = self.faiss_index.search(queries, k, params=how)
+            distances, numbers = _faiss_search(self.faiss_index)(queries, k, params=how)
         elif self.is_binary:  # its search takes no parameters
             self.faiss_index.nprobe = effort
             distances, numbers = self.faiss_index.search(queries, k)
         else:
             how = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
-            distances, numbers = self.faiss_index.search(queries, k, params=how)
+            distances, numbers = _faiss_search(self.faiss_index)(queries, k, params=how)
         return distances, np.where(numbers < 0, -1, self.row_of[numbers])
 
     def write(self, path: Path) -> None:
@@ -130,6 +130,11 @@ class Approximate:
                 f"wanted is a {wanted.__name__} of {len(row_of):,}, {dim} wide"
             )
         return cls(kind, index, row_of)
+
+
+def _faiss_search(index: Any) -> Any:
+    """faiss's own search: `faiss.contrib.torch_utils`, which pytorch-metric-learning imports, replaces it by one without `params`."""
+    return getattr(index, "search_numpy", index.search)
 
 
 def _graph(is_binary: bool, dim: int, links: int) -> Any:

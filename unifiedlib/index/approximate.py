@@ -133,7 +133,7 @@ class Approximate:
 
 
 def _faiss_search(index: Any) -> Any:
-    """faiss's own search: `faiss.contrib.torch_utils`, which pytorch-metric-learning imports, replaces it by one without `params`."""
+    """faiss's own search. pytorch-metric-learning imports `faiss.contrib.torch_utils`, which puts one without `params` in its place."""
     return getattr(index, "search_numpy", index.search)
 
 

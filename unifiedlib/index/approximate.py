@@ -133,7 +133,10 @@ class Approximate:
 
 
 def _faiss_search(index: Any) -> Any:
-    """faiss's own search. pytorch-metric-learning imports `faiss.contrib.torch_utils`, which puts one without `params` in its place."""
+    """faiss's own search, in whose place `faiss.contrib.torch_utils` puts one without `params`.
+
+    pytorch-metric-learning imports that, and it changes faiss for the whole process.
+    """
     return getattr(index, "search_numpy", index.search)
 
 

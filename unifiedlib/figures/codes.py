@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from unifiedlib.binarization import bit_balance
+from unifiedlib.code_statistics import random_pairs
 from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.figures.canvas import new_figure
 from unifiedlib.palette import INK, SOFT, looks
@@ -78,13 +79,7 @@ def bit_balance_curves(embeddings: Mapping[str, StoredEmbeddings]) -> Figure:
 
 def sampled_pairs(stored: StoredEmbeddings, seed: int = 0, n_pairs: int = N_PAIRS) -> pd.DataFrame:
     """Cosine and share of differing bits of random pairs of different items: columns cosine, differing."""
-    generator = np.random.default_rng(seed)
-    n = len(stored.items)
-    first = generator.integers(n, size=n_pairs)
-    second = (first + generator.integers(1, n, size=n_pairs)) % n
-    cosine = np.einsum("ij,ij->i", stored.floats[first], stored.floats[second])
-    differing = np.bitwise_count(stored.codes[first] ^ stored.codes[second]).sum(axis=1) / stored.dim
-    return pd.DataFrame({"cosine": cosine, "differing": differing})
+    return random_pairs(stored.floats, stored.codes, seed, n_pairs)
 
 
 def cosine_against_hamming(embeddings: Mapping[str, StoredEmbeddings], seed: int = 0) -> Figure:

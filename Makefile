@@ -2,6 +2,7 @@
 # make own      the same on your own pictures (docs/your-own-pictures.md)
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
+# make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside a named peer (15 minutes, on an idle machine)
 # make publish  docs/results and README from the last runs
@@ -10,7 +11,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 COLLECTION ?= decor
@@ -51,6 +52,11 @@ ablations: venv
 	$(if $(ONLY),dvc repro $(addprefix ablation-$(COLLECTION)@,$(ONLY)))
 	dvc repro $(if $(ONLY),--single-item) ablations@$(COLLECTION)
 	@echo "report: $(CURDIR)/executed/$(COLLECTION)/07_ablations.html"
+
+codes: venv
+	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
+	dvc repro codes@$(COLLECTION)
+	@echo "report: $(CURDIR)/executed/$(COLLECTION)/08_codes.html"
 
 lab: venv
 	jupyter lab notebooks

@@ -50,7 +50,7 @@ def test_median_thresholds_halve_the_training_items_and_know_no_others() -> None
     np.testing.assert_allclose(shares, 0.5, atol=0.002)
     assert np.abs(np.unpackbits(how.codes(GALLERY), axis=1).mean(axis=0) - 0.5).max() > 0.01
     medians = np.median(TRAINING, axis=0)
-    naive = ((QUERIES > medians)[:, np.newaxis] != (GALLERY > medians)).sum(axis=2)
+    naive = (np.greater(QUERIES, medians)[:, np.newaxis] != np.greater(GALLERY, medians)).sum(axis=2)
     np.testing.assert_array_equal(found(how), naive)
 
 

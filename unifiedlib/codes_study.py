@@ -238,17 +238,17 @@ def _study_alone(
 
 def study_codes(
     collection: Collection,
-    variants: Sequence[str],
+    ablations: Sequence[str],
     seeds: Sequence[int],
     folders: Mapping[str, Path],
     settings: CodesSettings,
     device: str = "cpu",
 ) -> Study:
-    """Study the unified variant and `variants`, ablations such as other widths, with each seed; models side by side.
+    """Study the unified variant and ablations of it, such as other widths, with each seed; models side by side.
 
     folders: `model_folder` holds `unified/seed-<n>/`, `ablation_model_folder` the ablations'.
     """
-    where = {UNIFIED: folders["model_folder"]} | dict.fromkeys(variants, folders["ablation_model_folder"])
+    where = {UNIFIED: folders["model_folder"]} | dict.fromkeys(ablations, folders["ablation_model_folder"])
     made = [(variant, seed) for variant in where for seed in seeds]
     threads, kind = torch.get_num_threads(), choose_device(device)
     workers = min(threads, len(made)) if kind == "cpu" else 1

@@ -9,6 +9,13 @@ from unifiedlib.figures.codes import (
     size_table,
     value_distribution,
 )
+from unifiedlib.figures.codes_study import (
+    bit_figure,
+    changed_queries,
+    code_costs,
+    hamming_by_width,
+    precision_against_bytes,
+)
 from unifiedlib.figures.pictures import contact_sheet, contact_sheets, label_frequency, label_table
 from unifiedlib.figures.projection import projection_figure, projection_table
 from unifiedlib.figures.retrieval import example_grid, example_grids, overview_grid, result_grid
@@ -30,7 +37,10 @@ __all__ = [
     "accuracy_curves",
     "balance_table",
     "bit_balance_curves",
+    "bit_figure",
+    "changed_queries",
     "claim_table",
+    "code_costs",
     "contact_sheet",
     "contact_sheets",
     "cosine_against_hamming",
@@ -41,6 +51,7 @@ __all__ = [
     "gain_table",
     "gradient_shares",
     "gradient_table",
+    "hamming_by_width",
     "label_frequency",
     "label_table",
     "long_history",
@@ -50,6 +61,7 @@ __all__ = [
     "overview_grid",
     "phase_gains",
     "plain_table",
+    "precision_against_bytes",
     "projection_figure",
     "projection_table",
     "rate_curve",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unifiedlib.binarization import bit_balance
@@ -82,6 +83,23 @@ def sampled_pairs(stored: StoredEmbeddings, seed: int = 0, n_pairs: int = N_PAIR
     return random_pairs(stored.floats, stored.codes, seed, n_pairs)
 
 
+def hexagons(axes: Axes, pairs: pd.DataFrame, extent: tuple[float, float, float, float]) -> None:
+    """Density of pairs (columns cosine, differing) within `extent`, and the angle divided by pi as a dashed line."""
+    axes.hexbin(
+        pairs["cosine"],
+        pairs["differing"],
+        gridsize=34,
+        extent=extent,
+        bins="log",
+        cmap="Purples",
+        mincnt=1,
+        linewidths=0,
+    )
+    cosines = np.linspace(-1, 1, 101)
+    axes.plot(cosines, np.arccos(cosines) / np.pi, color=SOFT, linewidth=1, linestyle="--")
+    axes.set(xlim=extent[:2], ylim=extent[2:])
+
+
 def cosine_against_hamming(embeddings: Mapping[str, StoredEmbeddings], seed: int = 0) -> Figure:
     """Two-dimensional histograms of random pairs: cosine of the floats against the share of bits that differ.
 
@@ -89,22 +107,10 @@ def cosine_against_hamming(embeddings: Mapping[str, StoredEmbeddings], seed: int
     """
     figure = new_figure(2.9, "Near in floats is near in bits: pairs gather along one falling line")
     panels = figure.subplots(1, len(embeddings), sharex=True, sharey=True, squeeze=False)[0]
-    cosines = np.linspace(-1, 1, 101)
     for axes, (variant, stored) in zip(panels, embeddings.items(), strict=True):
         pairs = sampled_pairs(stored, seed)
-        axes.hexbin(
-            pairs["cosine"],
-            pairs["differing"],
-            gridsize=34,
-            extent=(-0.6, 1, 0, 0.8),
-            bins="log",
-            cmap="Purples",
-            mincnt=1,
-            linewidths=0,
-        )
-        axes.plot(cosines, np.arccos(cosines) / np.pi, color=SOFT, linewidth=1, linestyle="--")
+        hexagons(axes, pairs, (-0.6, 1, 0, 0.8))
         axes.set_title(f"{variant}\ncorrelation {pairs.corr().iloc[0, 1]:+.2f}", fontsize=9.5)
-        axes.set(xlim=(-0.6, 1), ylim=(0, 0.8))
     panels[0].set_ylabel("share of bits that differ")
     figure.supxlabel("cosine of the floats (dashed: angle / π)", fontsize=9, color=SOFT)
     return figure

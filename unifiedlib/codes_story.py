@@ -115,6 +115,11 @@ def bit_table(bits: pd.DataFrame) -> pd.DataFrame:
     ]
 
 
+def pair_table(pairs: pd.DataFrame) -> pd.DataFrame:
+    """The study's random pairs with a column `model`, narrowest first."""
+    return _by_model(pairs, pairs)
+
+
 def change_table(per_query: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     """Shares of queries that a code answers worse, the same, or better than its floats: columns `CHANGE_COLUMNS`.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -189,7 +190,7 @@ def _shares(axes: Axes, row: Mapping[str, float], place: int, reach: float) -> N
     """One model on one task: bars to both sides of zero, with their shares, and at the right what stayed the same."""
     axes.barh(place, -row["worse"], height=0.62, color=WRONG, hatch="///", edgecolor="white", linewidth=0)
     axes.barh(place, row["better"], height=0.62, color=RIGHT)
-    at = {"va": "center", "fontsize": 8, "color": INK}
-    axes.text(-row["worse"] - 0.03 * reach, place, f"{row['worse']:.0%}", ha="right", **at)
-    axes.text(row["better"] + 0.03 * reach, place, f"{row['better']:.0%}", ha="left", **at)
-    axes.text(1.72 * reach, place, f"same {row['same']:.0%}", ha="right", **at)
+    write = partial(axes.text, va="center", fontsize=8, color=INK)
+    write(-row["worse"] - 0.03 * reach, place, f"{row['worse']:.0%}", ha="right")
+    write(row["better"] + 0.03 * reach, place, f"{row['better']:.0%}", ha="left")
+    write(1.72 * reach, place, f"same {row['same']:.0%}", ha="right")

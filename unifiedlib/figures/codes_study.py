@@ -16,7 +16,7 @@ from unifiedlib.figures.canvas import new_figure
 from unifiedlib.figures.codes import hexagons
 from unifiedlib.palette import INK, REPRESENTATIONS, RIGHT, SOFT, WRONG, looks
 
-UNIFIED_TITLE = "{gallery}: the further left at a height, the fewer bytes buy that precision"
+BYTES_TITLE = "{gallery}: the further left at a height, the fewer bytes buy that precision"
 PANELS_PER_ROW = 4
 SHIFT = 1.045
 
@@ -43,7 +43,7 @@ def precision_against_bytes(summary: pd.DataFrame, gallery: str = "Own galleries
     """
     table = summary[summary["model"] == summary["dim"].astype(str)]
     titles = _titles(table)
-    figure = new_figure(3.7, UNIFIED_TITLE.format(gallery=gallery))
+    figure = new_figure(3.7, BYTES_TITLE.format(gallery=gallery))
     panels = figure.subplots(1, len(titles), squeeze=False)[0]
     shown = [name for name in REPRESENTATIONS if name in set(table["representation"])]
     for axes, (task, heading) in zip(panels, titles.items(), strict=True):
@@ -90,7 +90,10 @@ def bit_figure(bits: pd.DataFrame, chance: float) -> Figure:
     bits: a table of `unifiedlib.codes_story.bit_table`; chance: the correlation that independent bits would show.
     """
     usual = bits["model"] == bits["n_bits"].astype(str)
-    figure = new_figure(3.2, "More bits are not as many independent ones: they repeat each other")
+    figure = new_figure(
+        3.2,
+        "How many bits are worth how many: evenness, repetition, and how many independent bits that makes",
+    )
     panels = figure.subplots(1, 3)
     drawn = (
         ("even", "bits set by 25 to 75 % of the items"),
@@ -98,11 +101,18 @@ def bit_figure(bits: pd.DataFrame, chance: float) -> Figure:
     )
     for axes, (column, heading) in zip(panels, (*drawn, ("effective", "effective bits")), strict=True):
         line = bits[usual]
-        axes.plot(line["n_bits"], line[column], marker=REPRESENTATIONS["binary"].marker, color=INK)
-        for row in bits[~usual].to_dict("records"):
-            axes.plot(row["n_bits"], row[column], "o", color=WRONG, markerfacecolor="white", markersize=8)
-            axes.annotate(
-                row["model"], (row["n_bits"], row[column]), (-8, -3), textcoords="offset points", ha="right"
+        axes.plot(line["n_bits"], line[column], marker="s", color=INK, label="unified, by width")
+        for name, look in looks(bits.loc[~usual, "model"].tolist()).items():
+            part = bits[bits["model"] == name]
+            axes.plot(
+                part["n_bits"],
+                part[column],
+                look.marker,
+                color=look.colour,
+                markersize=9,
+                markerfacecolor="white",
+                markeredgewidth=1.8,
+                label=name,
             )
         axes.set_title(heading, fontsize=10.5)
         _doubling_axis(axes, bits["n_bits"].unique().tolist(), "bits of the code")
@@ -110,17 +120,19 @@ def bit_figure(bits: pd.DataFrame, chance: float) -> Figure:
     panels[0].set_ylim(0, 1.05)
     _dashed(panels[1], [chance, chance], bits, "independent bits, by chance")
     panels[1].set_ylim(0, None)
-    ends = [bits["n_bits"].min(), bits["n_bits"].max()]
     panels[2].set_yscale("log", base=2)
     panels[2].yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    _dashed(panels[2], ends, bits, "all independent and even")
+    _dashed(panels[2], [bits["n_bits"].min(), bits["n_bits"].max()], bits, "all independent and even")
+    handles = panels[0].get_legend_handles_labels()[0]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return figure
 
 
 def _dashed(axes: Axes, heights: Sequence[float], bits: pd.DataFrame, label: str) -> None:
+    """A line across the widths to compare with, named in a legend of its own."""
     ends = [bits["n_bits"].min(), bits["n_bits"].max()]
-    axes.plot(ends, heights, color=SOFT, linewidth=1, linestyle="--", label=label)
-    axes.legend(loc="best", fontsize=8)
+    (line,) = axes.plot(ends, heights, color=SOFT, linewidth=1, linestyle="--", label=label)
+    axes.legend(handles=[line], loc="best", fontsize=8)
 
 
 def hamming_by_width(pairs: pd.DataFrame) -> Figure:
@@ -170,12 +182,12 @@ def changed_queries(changes: pd.DataFrame) -> Figure:
         "Which queries change: worse with the code (left), better (right), the same (written beside)",
     )
     panels = figure.subplots(1, len(titles), sharey=True, squeeze=False)[0]
-    reach = 1.12 * float(changes[["worse", "better"]].max().max()) + 1e-6
+    reach = max(float(changes[["worse", "better"]].max().max()), 0.01)
     for axes, (task, heading) in zip(panels, titles.items(), strict=True):
         for row in changes[changes["task"] == task].to_dict("records"):
             _shares(axes, row, models.index(row["model"]), reach)
         axes.axvline(0, color=INK, linewidth=1.1)
-        axes.set(xlim=(-1.25 * reach, 1.75 * reach), xlabel="share of queries")
+        axes.set(xlim=(-1.3 * reach, 2.4 * reach), xlabel="share of queries")
         axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
         axes.set_title(heading, fontsize=10.5)
         axes.grid(visible=False, axis="y")
@@ -193,4 +205,4 @@ def _shares(axes: Axes, row: Mapping[str, float], place: int, reach: float) -> N
     write = partial(axes.text, va="center", fontsize=8, color=INK)
     write(-row["worse"] - 0.03 * reach, place, f"{row['worse']:.0%}", ha="right")
     write(row["better"] + 0.03 * reach, place, f"{row['better']:.0%}", ha="left")
-    write(1.72 * reach, place, f"same {row['same']:.0%}", ha="right")
+    write(2.35 * reach, place, f"same {row['same']:.0%}", ha="right")

@@ -36,25 +36,55 @@ def even_share(codes: Codes) -> float:
     return float(((balance >= low) & (balance <= high)).mean())
 
 
+@dataclass(frozen=True)
+class _Covariance:
+    """Sums over the covariance of bits, times the number of items: what the statistics need, not the matrix itself.
+
+    trace; squares: of all entries; correlations: absolute, of pairs of different bits that change; n_changing: such bits.
+    """
+
+    trace: float
+    squares: float
+    correlations: float
+    n_changing: int
+
+    @classmethod
+    def of(cls, codes: Codes) -> _Covariance:
+        """Sum over blocks of at most 512 x n_bits entries at a time, each pair of bits once."""
+        centred = _centred_bits(codes)
+        variances = np.einsum("ij,ij->j", centred, centred, dtype=np.float64)
+        changing = np.ascontiguousarray(centred[:, variances > 0])
+        inverse = (1 / np.sqrt(variances[variances > 0])).astype(np.float32)
+        above, correlations = 0.0, 0.0
+        for start in range(0, changing.shape[1], BITS_PER_BLOCK):
+            stop = start + BITS_PER_BLOCK
+            block = np.triu(changing[:, start:stop].T @ changing[:, start:], k=1)
+            above += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
+            block *= inverse[start:stop, np.newaxis]
+            correlations += float((np.abs(block) @ inverse[start:]).sum(dtype=np.float64))
+        squares = float(np.square(variances).sum()) + 2 * above
+        return cls(float(variances.sum()), squares, correlations, changing.shape[1])
+
+    def mean_correlation(self) -> float:
+        """See `bit_correlation`."""
+        if self.n_changing < 2:
+            raise ValueError(f"{self.n_changing} of the bits change: a correlation needs two that do")
+        return self.correlations / (self.n_changing * (self.n_changing - 1) / 2)
+
+    def participation(self) -> float:
+        """See `effective_bits`."""
+        if self.n_changing == 0:
+            raise ValueError("none of the bits changes over the items: they carry nothing")
+        return self.trace**2 / self.squares
+
+
 def bit_correlation(codes: Codes) -> float:
     """Mean absolute correlation between two different bits, 0 (independent) to 1 (one bit, repeated or inverted).
 
     codes: uint8 [n x n_bits/8]. Bits that never change have no correlation and are left out; ValueError where fewer than two
     are left. Independent bits of n items reach about sqrt(2 / (pi n)) by chance, see `chance_correlation`.
-    Holds 512 x n_bits correlations at a time.
     """
-    centred = _centred_bits(codes)
-    lengths = np.sqrt(np.einsum("ij,ij->j", centred, centred, dtype=np.float64))
-    changes = lengths > 0
-    n_bits = int(changes.sum())
-    if n_bits < 2:
-        raise ValueError(f"{n_bits} of {len(lengths)} bits change: a correlation needs two that do")
-    unit = centred[:, changes] / lengths[changes].astype(np.float32)
-    total = 0.0
-    for start in range(0, n_bits, BITS_PER_BLOCK):
-        block = np.abs(unit[:, start : start + BITS_PER_BLOCK].T @ unit[:, start:])
-        total += float(np.triu(block, k=1).sum(dtype=np.float64))
-    return total / (n_bits * (n_bits - 1) / 2)
+    return _Covariance.of(codes).mean_correlation()
 
 
 def chance_correlation(n: int) -> float:
@@ -70,17 +100,7 @@ def effective_bits(codes: Codes) -> float:
     measurement", 2017; Del Giudice, "Effective dimensionality: a tutorial", 2021). Both sums follow from the covariance itself,
     its trace and its squared entries, so no eigenvalue is computed. ValueError where no bit changes.
     """
-    centred = _centred_bits(codes)
-    n, n_bits = centred.shape
-    trace = float(np.einsum("ij,ij->", centred, centred, dtype=np.float64))
-    if trace == 0:
-        raise ValueError(f"none of the {n_bits} bits changes over the {n} items: they carry nothing")
-    rows = centred if n <= n_bits else np.ascontiguousarray(centred.T)
-    squares = 0.0
-    for start in range(0, len(rows), BITS_PER_BLOCK):
-        block = (rows[start : start + BITS_PER_BLOCK] @ rows.T).astype(np.float64)
-        squares += float(np.einsum("ij,ij->", block, block))
-    return trace**2 / squares
+    return _Covariance.of(codes).participation()
 
 
 def random_pairs(embeddings: Floats, codes: Codes, seed: int, n_pairs: int) -> pd.DataFrame:
@@ -110,8 +130,9 @@ class BitStatistics:
     @classmethod
     def of(cls, codes: Codes) -> BitStatistics:
         """The statistics of codes, uint8 [n x n_bits/8]."""
-        n_bits = codes.shape[1] * BITS_PER_BYTE
-        return cls(n_bits, even_share(codes), bit_correlation(codes), effective_bits(codes))
+        covariance = _Covariance.of(codes)
+        measured = (even_share(codes), covariance.mean_correlation(), covariance.participation())
+        return cls(codes.shape[1] * BITS_PER_BYTE, *measured)
 
     def row(self) -> dict[str, int | float]:
         """As columns of a table."""

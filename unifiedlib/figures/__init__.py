@@ -5,8 +5,10 @@ from unifiedlib.figures.canvas import new_figure, save_figure, say
 from unifiedlib.figures.codes import (
     balance_table,
     bit_balance_curves,
+    bit_repetition,
     cosine_against_hamming,
     size_table,
+    statistics_table,
     value_distribution,
 )
 from unifiedlib.figures.codes_study import (
@@ -38,6 +40,7 @@ __all__ = [
     "balance_table",
     "bit_balance_curves",
     "bit_figure",
+    "bit_repetition",
     "changed_queries",
     "claim_table",
     "code_costs",
@@ -72,6 +75,7 @@ __all__ = [
     "score_heatmap",
     "score_table",
     "size_table",
+    "statistics_table",
     "throughput_curve",
     "value_distribution",
 ]

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unifiedlib.binarization import bit_balance
-from unifiedlib.code_statistics import random_pairs
+from unifiedlib.code_statistics import BitStatistics, chance_correlation, random_pairs
 from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.figures.canvas import new_figure
 from unifiedlib.palette import INK, SOFT, looks
@@ -113,6 +113,38 @@ def cosine_against_hamming(embeddings: Mapping[str, StoredEmbeddings], seed: int
         axes.set_title(f"{variant}\ncorrelation {pairs.corr().iloc[0, 1]:+.2f}", fontsize=9.5)
     panels[0].set_ylabel("share of bits that differ")
     figure.supxlabel("cosine of the floats (dashed: angle / π)", fontsize=9, color=SOFT)
+    return figure
+
+
+def statistics_table(embeddings: Mapping[str, StoredEmbeddings]) -> pd.DataFrame:
+    """How even bits are and how far they repeat each other: a row per variant, columns variant and those of `BitStatistics`."""
+    rows = [
+        {"variant": variant, **BitStatistics.of(stored.codes).row()} for variant, stored in embeddings.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def bit_repetition(statistics: pd.DataFrame, n_items: int) -> Figure:
+    """Correlation and effective number of each variant's bits, from `statistics_table`; dashed: bits independent by chance."""
+    variants, styles = list(statistics["variant"]), looks(list(statistics["variant"]))
+    title = "How far bits repeat each other, and how many independent ones would spread the items as widely"
+    figure = new_figure(0.3 * len(variants) + 1.3, title)
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {"correlation": "mean |correlation| of two bits", "effective": "effective bits"}
+    for axes, (column, heading) in zip(panels, titles.items(), strict=True):
+        for row in statistics.to_dict("records"):
+            place, look = variants.index(row["variant"]), styles[row["variant"]]
+            axes.plot([0, row[column]], [place, place], color=look.colour, linewidth=2)
+            axes.plot(row[column], place, look.marker, color=look.colour, markersize=8)
+        axes.set_title(heading, fontsize=10.5)
+        axes.set_xlim(0, 1.25 * statistics[column].max())
+        axes.grid(visible=False, axis="y")
+    panels[0].axvline(chance_correlation(n_items), color=SOFT, linewidth=1, linestyle="--")
+    for place, row in enumerate(statistics.to_dict("records")):
+        words = f"  {row['effective']:.0f} of {row['n_bits']}"
+        panels[1].text(row["effective"], place, words, va="center", ha="left", fontsize=9, color=INK)
+    panels[0].set_ylim(len(variants) - 0.5, -0.5)
+    panels[0].set_yticks(range(len(variants)), variants, color=INK)
     return figure
 
 

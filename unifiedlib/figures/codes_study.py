@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, PercentFormatter
 
 from unifiedlib.figures.canvas import new_figure
 from unifiedlib.figures.codes import hexagons
@@ -18,6 +18,7 @@ from unifiedlib.palette import INK, REPRESENTATIONS, RIGHT, SOFT, WRONG, looks
 
 BYTES_TITLE = "{gallery}: the further left at a height, the fewer bytes buy that precision"
 PANELS_PER_ROW = 4
+MOST_TICKS = 7
 SHIFT = 1.045
 
 
@@ -26,12 +27,13 @@ def _titles(table: pd.DataFrame) -> dict[str, str]:
 
 
 def _doubling_axis(axes: Axes, values: Sequence[int], label: str) -> None:
-    """A logarithmic axis with a tick at each of the values, written out."""
+    """A logarithmic axis with a tick at each of the values, written out, or at every second where they are many."""
+    ticks = sorted(set(values))
     axes.set_xscale("log", base=2)
-    axes.xaxis.set_major_locator(FixedLocator(sorted(set(values))))
+    axes.xaxis.set_major_locator(FixedLocator(ticks[:: 1 if len(ticks) <= MOST_TICKS else 2]))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.tick_params(axis="x", labelsize=7.5)
+    axes.tick_params(axis="x", labelsize=8)
     axes.set_xlabel(label)
 
 
@@ -52,7 +54,10 @@ def precision_against_bytes(summary: pd.DataFrame, gallery: str = "Own galleries
             look, x = REPRESENTATIONS[name], part["bytes"] * SHIFT ** (number - (len(shown) - 1) / 2)
             axes.vlines(x, part["low"], part["high"], color=look.colour, linewidth=1.2, alpha=0.7)
             label = part["words"].iloc[0] if len(part) else name
-            axes.plot(x, part["value"], marker=look.marker, color=look.colour, markersize=5, label=label)
+            line = "-" if name in ("float", "binary") else "--"
+            axes.plot(
+                x, part["value"], line, marker=look.marker, color=look.colour, markersize=5, label=label
+            )
         axes.set_title(heading, fontsize=10.5)
         _doubling_axis(axes, table["bytes"].unique().tolist(), "bytes of one item")
     handles, labels = panels[0].get_legend_handles_labels()
@@ -92,7 +97,7 @@ def bit_figure(bits: pd.DataFrame, chance: float) -> Figure:
     usual = bits["model"] == bits["n_bits"].astype(str)
     figure = new_figure(
         3.2,
-        "How many bits are worth how many: evenness, repetition, and how many independent bits that makes",
+        "How even bits are, how far they repeat each other, and how many that leaves",
     )
     panels = figure.subplots(1, 3)
     drawn = (
@@ -187,7 +192,9 @@ def changed_queries(changes: pd.DataFrame) -> Figure:
         for row in changes[changes["task"] == task].to_dict("records"):
             _shares(axes, row, models.index(row["model"]), reach)
         axes.axvline(0, color=INK, linewidth=1.1)
-        axes.set(xlim=(-1.3 * reach, 2.4 * reach), xlabel="share of queries")
+        axes.set(xlim=(-1.5 * reach, 2.4 * reach), xlabel="share of queries")
+        ticks = MaxNLocator(2).tick_values(0, reach)
+        axes.set_xticks([*(-tick for tick in ticks[1:]), *ticks])
         axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
         axes.set_title(heading, fontsize=10.5)
         axes.grid(visible=False, axis="y")

@@ -328,3 +328,13 @@ def test_summary_names_every_claim(world: SimpleNamespace) -> None:
 def test_missing_results_are_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"scores\.parquet is missing: run the evaluate stage"):
         story.load_results(tmp_path)
+
+
+def test_repetition_of_bits_is_written_as_effective_bits_of_all(world: SimpleNamespace) -> None:
+    statistics = figures.statistics_table(world.embeddings)
+    assert list(statistics.columns) == ["variant", "n_bits", "even", "correlation", "effective"]
+    left, right = figures.bit_repetition(statistics, 210).axes
+    shown = [text.get_text().strip() for text in right.texts]
+    assert shown == [f"{row.effective:.0f} of {row.n_bits}" for row in statistics.itertuples()]
+    chance = [line for line in left.lines if line.get_linestyle() == "--"]
+    np.testing.assert_allclose(chance[0].get_xdata(), np.sqrt(2 / (np.pi * 210)))

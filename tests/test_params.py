@@ -10,6 +10,7 @@ from unifiedlib.loaders.own import OwnSettings
 from unifiedlib.params import (
     ABLATED,
     COLLECTIONS,
+    OF_ABLATIONS,
     STAGE_FOLDERS,
     ParameterError,
     load_params,
@@ -173,7 +174,7 @@ def test_assemble_passes_what_only_one_collection_has_as_one_table() -> None:
 @pytest.mark.parametrize("stage", STAGE_FOLDERS)
 @pytest.mark.parametrize("collection", COLLECTIONS)
 def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
-    if stage.startswith("ablation") and collection not in ABLATED:
+    if stage in OF_ABLATIONS and collection not in ABLATED:
         pytest.skip("no ablations are run on it")
     params = load_params(REPOSITORY / "params.yaml")
     variant = {"train": UNIFIED, "ablation": "no_layer_norm"}.get(stage)
@@ -185,7 +186,7 @@ def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
     assert ("seeds" in values) == (stage != "assemble")
     assert values.get("variants", [IMAGENET, UNIFIED])[0] == IMAGENET
     assert values.get("device", params.device) == params.device
-    assert ("device" in values) == (stage in ("train", "binarize", "ablation"))
+    assert ("device" in values) == (stage in ("train", "binarize", "ablation", "codes"))
 
 
 # Ablations
@@ -287,7 +288,8 @@ def test_ablation_stage_is_told_what_was_changed_and_instead_of_what() -> None:
 
 def test_ablations_are_run_on_two_collections_alone() -> None:
     params = load_params(REPOSITORY / "params.yaml")
-    for stage, variant in (("train", "arcface"), ("ablation", "arcface"), ("ablations", None)):
+    asked = (("train", "arcface"), ("ablation", "arcface"), ("ablations", None), ("codes", None))
+    for stage, variant in asked:
         with pytest.raises(
             ParameterError,
             match=r"collection 'own' has no ablations in dvc\.yaml; choose one of decor, photos",

@@ -34,6 +34,7 @@ SHOWING = (
     "unifiedlib.figures",
     "unifiedlib.story",
     "unifiedlib.ablation_story",
+    "unifiedlib.codes_story",
     "unifiedlib.experiments",
     "unifiedlib.retrieval",
 )
@@ -46,6 +47,7 @@ STAGES = {
     "binarize": "03_binarize",
     "evaluate": "04_evaluate",
     "ablation": "06_ablation",
+    "codes": "08_codes",
 }
 REPORTS = {"report": "05_report", "ablations": "07_ablations"}
 
@@ -156,7 +158,7 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
         for name in ABLATED
         for variant in ablations
     ]
-    gathered = [f"ablations@{name}" for name in ABLATED]
+    gathered = [f"{stage}@{name}" for stage in ("ablations", "codes") for name in ABLATED]
     assert sorted(listed.stdout.split()) == sorted(["clean", *once, *trained, *ablated, *gathered])
 
 
@@ -175,6 +177,24 @@ def test_report_needs_no_ablation() -> None:
     )
     assert "evaluate@decor" in graph.stdout
     assert "ablation" not in graph.stdout
+    assert "codes" not in graph.stdout
+
+
+@pytest.mark.parametrize("collection", ABLATED)
+def test_study_of_codes_depends_on_the_models_of_its_ablations(collection: str) -> None:
+    named = [name.split("/")[-1] for name in dependencies("codes") if name.startswith("ablations/")]
+    assert named == load_params(REPOSITORY / "params.yaml").codes.ablations
+    graph = subprocess.run(
+        [*DVC, "dag", "--mermaid", f"codes@{collection}"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    trained = {f"train-ablation-{collection}@{name}" for name in named}
+    assert {stage for stage in trained if stage in graph.stdout} == trained
+    assert "arcface" not in graph.stdout
+    assert f"evaluate@{collection}" not in graph.stdout
 
 
 @pytest.mark.parametrize("stage", PIPELINE["stages"])

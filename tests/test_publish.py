@@ -8,13 +8,17 @@ import pytest
 from PIL import Image
 
 from unifiedlib import paths
+from unifiedlib.evaluation import SCORE_COLUMNS
 from unifiedlib.files import write_json, write_table
 from unifiedlib.publish import (
     PUBLISHED,
     SHOWN,
     ablation_markdown,
+    codes_markdown,
+    codes_page,
     markers,
     publish_ablations,
+    publish_codes,
     published_markdown,
     with_section,
 )
@@ -37,11 +41,11 @@ def test_missing_marker_is_named() -> None:
 def test_readme_shows_the_published_ablations(collection: str) -> None:
     readme = paths.resolve("README.md").read_text(encoding="utf-8")
     published = paths.resolve(PUBLISHED)
-    start, _ = markers(collection, ablations=True)
+    start, _ = markers(collection, "ablations")
     if start not in readme or not (published / f"{collection}-ablations-claims.json").exists():
         pytest.skip(f"no ablations of {collection} are published")
     content = ablation_markdown(published, collection)
-    assert with_section(readme, collection, content, ablations=True) == readme, "run `make publish`"
+    assert with_section(readme, collection, content, "ablations") == readme, "run `make publish`"
 
 
 def claim(name: str, verdict: str) -> dict[str, str | float]:
@@ -70,7 +74,7 @@ def ablated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_json(tmp_path / "results/decor-ablations/claims.json", claims)
     (tmp_path / "results/decor-ablations/figures").mkdir()
     Image.new("RGB", (40, 20), "red").save(tmp_path / "results/decor-ablations/figures/loss.png")
-    start, end = markers("decor", ablations=True)
+    start, end = markers("decor", "ablations")
     (tmp_path / "README.md").write_text(f"before\n{start}\nstale\n{end}\nafter\n", encoding="utf-8")
     return tmp_path
 
@@ -100,6 +104,93 @@ def test_readme_without_markers_stays_as_it_is(ablated: Path) -> None:
 def test_where_no_ablations_were_run_nothing_is_published(ablated: Path) -> None:
     publish_ablations("photos")
     assert not (ablated / "docs").exists()
+
+
+# Codes
+
+
+def code_rows() -> pd.DataFrame:
+    """Two widths and ITQ, in both galleries, of two seeds."""
+    rows = [
+        ("decor", variant, seed, "lens", gallery, kind, dim, metric, k, value + seed / 10, 0.1, 0.9, 40, size)
+        for variant, kind, dim, size, value in (
+            ("unified", "float", 256, 1024, 0.6),
+            ("unified", "binary", 256, 32, 0.5),
+            ("unified", "itq", 256, 32, 0.4),
+            ("dim_8", "float", 8, 32, 0.3),
+            ("dim_8", "binary", 8, 1, 0.2),
+        )
+        for seed in (0, 1)
+        for gallery in ("task", "merged")
+        for metric, k in (("P@1", 1), ("P@20", 20), ("MAP@R", 0))
+    ]
+    return pd.DataFrame(rows, columns=[*SCORE_COLUMNS, "bytes"])
+
+
+@pytest.fixture
+def studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A repository with a study of codes of `decor`, and two pages with its markers."""
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    folder = tmp_path / "results/decor-codes"
+    write_table(folder / "scores.parquet", code_rows())
+    write_table(folder / "bits.csv", pd.DataFrame({"variant": ["unified"], "effective": [90.5]}))
+    claims = [claim("C4", "replicated"), claim("C4/lens", "replicated"), claim("itq", "inconclusive")]
+    write_json(folder / "claims.json", claims)
+    (folder / "figures").mkdir()
+    Image.new("RGB", (40, 20), "red").save(folder / "figures/precision_against_bytes.png")
+    start, end = markers("decor", "codes")
+    for page in ("README.md", "docs/codes.md"):
+        (tmp_path / page).parent.mkdir(exist_ok=True)
+        (tmp_path / page).write_text(f"before\n{start}\nstale\n{end}\nafter\n", encoding="utf-8")
+    return tmp_path
+
+
+def test_codes_are_published_as_headline_rows_bits_claims_and_figure(studied: Path) -> None:
+    publish_codes("decor")
+    rows = pd.read_csv(studied / "docs/results/decor-codes.csv")
+    assert len(rows) == 20
+    assert set(rows["metric"]) == {"P@20"}
+    assert set(rows["gallery"]) == {"task", "merged"}
+    assert pd.read_csv(studied / "docs/results/decor-codes-bits.csv")["effective"].tolist() == [90.5]
+    claims = json.loads((studied / "docs/results/decor-codes-claims.json").read_text())
+    assert [one["id"] for one in claims] == ["C4", "C4/lens", "itq"]
+    assert (studied / "docs/figures/decor-codes.png").is_file()
+
+
+def test_readme_shows_equal_bytes_and_claims_and_the_page_every_size(studied: Path) -> None:
+    publish_codes("decor")
+    readme = (studied / "README.md").read_text(encoding="utf-8")
+    for line in ("| 1,024 | 256 floats | 0.650 |", "| 32 | 8 floats | 0.350 |", "| itq | itq holds. |"):
+        assert line in readme
+    page = (studied / "docs/codes.md").read_text(encoding="utf-8")
+    assert "![Precision against stored bytes](figures/decor-codes.png)" in page
+    assert "| 1 | 8 bits above zero | 0.250 |" in page
+    for text in (readme, page):
+        assert "stale" not in text
+        assert text.startswith("before\n")
+
+
+def test_where_codes_were_not_studied_nothing_is_published(studied: Path) -> None:
+    publish_codes("photos")
+    assert not (studied / "docs/results").exists()
+
+
+@pytest.mark.parametrize("collection", SHOWN)
+def test_pages_show_the_published_codes(collection: str) -> None:
+    published = paths.resolve(PUBLISHED)
+    if not (published / f"{collection}-codes.csv").exists():
+        pytest.skip(f"no study of codes of {collection} is published")
+    for name, written in (("README.md", codes_markdown), ("docs/codes.md", codes_page)):
+        text = paths.resolve(name).read_text(encoding="utf-8")
+        if markers(collection, "codes")[0] in text:
+            assert with_section(text, collection, written(published, collection), "codes") == text
+
+
+@pytest.mark.parametrize("collection", SHOWN)
+def test_page_of_codes_has_a_place_for_each_collection(collection: str) -> None:
+    page = paths.resolve("docs/codes.md").read_text(encoding="utf-8")
+    for mark in markers(collection, "codes"):
+        assert page.count(mark) == 1
 
 
 def test_specialists_are_shown_on_their_own_task_only() -> None:

@@ -22,6 +22,7 @@ WORK = {
     "report": "out = resolve('build/report')",
     "ablation": "out = resolve(ablation_score_folder) / variant",
     "ablations": "out = resolve(ablation_result_folder)",
+    "codes": "out = resolve(codes_result_folder)",
 }
 ABLATION = "no_layer_norm"
 WRITE = """from unifiedlib.paths import resolve
@@ -81,6 +82,7 @@ def make_project(root: Path) -> Path:
     params["variants"] = {collection: ["unified"] for collection in params["variants"]}
     params["ablations"] = {ABLATION: params["ablations"][ABLATION], "gem_pooling": {"pooling": "gem"}}
     params["experiments"] = {"layer_norm": [ABLATION], "pooling": ["gem_pooling"]}
+    params["codes"]["ablations"] = [ABLATION]
     with (root / "params.yaml").open("w", encoding="utf-8") as stream:
         YAML(pure=True).dump(params, stream)
     for stage in STAGE_FOLDERS:

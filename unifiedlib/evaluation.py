@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
@@ -146,13 +146,24 @@ def _task_frames(
         "float": (_rows(stored.floats, queries), FloatGallery.of(_rows(stored.floats, gallery))),
         "binary": (_rows(stored.codes, queries), BinaryGallery.of(_rows(stored.codes, gallery))),
     }
-    found = [
+    found: list[tuple[dict[str, str | int], JudgedGallery, Results]] = [
         ({"task": task, "gallery": one.name, "representation": representation}, one, values)
         for representation, (vectors, prepared) in searched.items()
         for one, values in zip(
             judged, score_queries(vectors, prepared, judged, settings.batch_size), strict=True
         )
     ]
+    yield from result_frames(found, settings)
+
+
+def result_frames(
+    found: Sequence[tuple[Mapping[str, str | int], JudgedGallery, Results]], settings: EvaluationSettings
+) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
+    """Scores, with intervals over queries, and per-query results of one task, a pair of tables for each of `found`.
+
+    found: columns that name a measurement ({"task": "lens", "gallery": "merged"}), the gallery that it is about, and what
+    `score_queries` gave, [n_metric x n_query]. All must be about the same queries: they share their resamples.
+    """
     stacked = np.concatenate([values for _, _, values in found])
     intervals = iter(bootstrap_rows(stacked, settings.seed, settings.n_resamples))
     for where, one, values in found:

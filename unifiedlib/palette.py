@@ -51,6 +51,13 @@ DOMAINS = {
     "scene": Look("#E9B44C", "^"),
     "catalog": Look("#2A6B57", "D"),
 }
+REPRESENTATIONS = {
+    "float": Look(FLOAT, "o"),
+    "binary": Look(BINARY, "s"),
+    "binary_median": Look("#8C564B", "^"),
+    "itq": Look("#2A9D8F", "v"),
+    "pq": Look("#9AA0A6", "D"),
+}
 OTHERS = (
     Look("#7A9E3B", "X"),
     Look("#A0522D", "*"),

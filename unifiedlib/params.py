@@ -31,6 +31,7 @@ class ParameterError(ValueError):
 COLLECTIONS = tuple(Assemble.model_fields)
 COMMON_ASSEMBLE = ("size",)
 ABLATED = ("decor", "photos")
+OF_ABLATIONS = ("ablation", "ablations", "codes")
 TASKS = "tasks"
 FOLDERS = {
     "data_folder": "data/{collection}",
@@ -41,6 +42,7 @@ FOLDERS = {
     "ablation_model_folder": "ablations/{collection}/models",
     "ablation_score_folder": "ablations/{collection}/scores",
     "ablation_result_folder": "results/{collection}-ablations",
+    "codes_result_folder": "results/{collection}-codes",
 }
 STAGE_FOLDERS = {
     "assemble": ("data_folder",),
@@ -50,6 +52,7 @@ STAGE_FOLDERS = {
     "report": ("data_folder", "model_folder", "embedding_folder", "result_folder"),
     "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
     "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
+    "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
 }
 
 
@@ -168,6 +171,10 @@ def _check_ablations(params: Params) -> None:
             raise ParameterError(
                 f"params.yaml: experiments.{experiment} names '{unknown[0]}', which is no ablation; {nearest(unknown[0], known)}"
             )
+    if unknown := [variant for variant in params.codes.ablations if variant not in known]:
+        raise ParameterError(
+            f"params.yaml: codes.ablations names '{unknown[0]}', which is no ablation; {nearest(unknown[0], known)}"
+        )
     in_one = {variant for listed in params.experiments.values() for variant in listed}
     if alone := [variant for variant in known if variant not in in_one]:
         raise ParameterError(
@@ -205,7 +212,7 @@ def _check_variant(params: Params, stage: str, collection: str, variant: str | N
     chosen = () if stage == "ablation" else getattr(params.variants, collection)
     if variant is not None:
         _require(variant, "ablation" if stage == "ablation" else "variant", (*chosen, *params.ablations))
-    if collection not in ABLATED and (stage.startswith("ablation") or variant in params.ablations):
+    if collection not in ABLATED and (stage in OF_ABLATIONS or variant in params.ablations):
         raise ParameterError(
             f"collection '{collection}' has no ablations in dvc.yaml; choose one of {', '.join(ABLATED)}"
         )
@@ -234,10 +241,18 @@ def _judging_parameters(params: Params, collection: str) -> dict[str, Value]:
     return {name: getattr(scoring, name) for name in names} | {"margin_c6": params.ablate.margin_c6}
 
 
+def _codes_parameters(params: Params, collection: str) -> dict[str, Value]:
+    """What the study of codes gets: which ablations, how they are embedded, scored and judged, and how long it learns."""
+    embedding, scoring = getattr(params.binarize, collection), getattr(params.evaluate, collection)
+    return {**dict(params.codes), **dict(embedding), **dict(scoring), "device": params.device}
+
+
 def _own_parameters(params: Params, stage: str, collection: str, variant: str | None) -> dict[str, Value]:
     """What one stage gets beside what all get."""
     if stage == "ablations":
         return {"experiments": dict(params.experiments)} | _judging_parameters(params, collection)
+    if stage == "codes":
+        return _codes_parameters(params, collection)
     if stage == "ablation":
         return _ablation_parameters(params, collection, cast(str, variant))
     if stage == "train":
@@ -260,7 +275,8 @@ def stage_parameters(
     It holds each key of the stage's section, `collection`, `threads` and the stage's folders (from the root); `seeds` except for
     assemble. For assemble, the keys that belong to one collection alone come as one table, `settings`. `variant` for train and
     ablation, `variants` for binarize, evaluate and report. Train gets an ablation's changes merged into its section, with
-    `tasks`; ablation gets them as `changes`, and beside them what binarize and evaluate know. `experiments` for ablations.
+    `tasks`; ablation gets them as `changes`, and beside them what binarize and evaluate know. `experiments` for ablations;
+    codes gets what binarize and evaluate know, and the `ablations` that are studied.
     Raises ParameterError for an unknown stage, collection or variant, or a variant where none belongs.
     """
     _require(stage, "stage", STAGE_FOLDERS)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 from PIL import Image
 
-from unifiedlib import ablation_story, figures, paths
-from unifiedlib.contract import load_collection
+from unifiedlib import ablation_story, codes_story, figures, paths
+from unifiedlib.contract import MERGED, load_collection
 from unifiedlib.decor import DecorSettings
 from unifiedlib.figures import decor
 from unifiedlib.files import atomic_path, write_json, write_table
@@ -39,20 +40,28 @@ def published_markdown(folder: Path, collection: str) -> str:
     return table_markdown(own_rows(result_table(scores))) + "\n" + "\n".join(verdicts) + "\n"
 
 
-def markers(collection: str, ablations: bool = False) -> tuple[str, str]:
-    """The lines of the README between which a collection's results stand, or those of its ablations."""
-    if ablations:
-        return f"<!-- ablations:{collection} -->", f"<!-- end:ablations:{collection} -->"
+def markers(collection: str, part: str = "") -> tuple[str, str]:
+    """The lines between which a collection's results stand, or those of a part: `ablations` or `codes`."""
+    if part:
+        return f"<!-- {part}:{collection} -->", f"<!-- end:{part}:{collection} -->"
     return f"<!-- results:{collection} -->", f"<!-- end:{collection} -->"
 
 
-def with_section(readme: str, collection: str, content: str, ablations: bool = False) -> str:
-    """`readme` with the text between a collection's two markers replaced; ValueError when a marker is missing."""
-    start, end = markers(collection, ablations)
+def with_section(page: str, collection: str, content: str, part: str = "") -> str:
+    """The text of a page with what stands between two markers replaced; ValueError when a marker is missing."""
+    start, end = markers(collection, part)
     pattern = re.compile(re.escape(start) + ".*?" + re.escape(end), re.DOTALL)
-    if not pattern.search(readme):
-        raise ValueError(f"README.md lacks the markers {start} and {end}")
-    return pattern.sub(lambda _: f"{start}\n{content}{end}", readme)
+    if not pattern.search(page):
+        raise ValueError(f"the page lacks the markers {start} and {end}: write them where the results belong")
+    return pattern.sub(lambda _: f"{start}\n{content}{end}", page)
+
+
+def _renew(page: Path, collection: str, content: str, part: str) -> None:
+    """Replace what stands between the markers of a part; a page without them stays as it is."""
+    text = page.read_text(encoding="utf-8")
+    if markers(collection, part)[0] in text:
+        with atomic_path(page) as aside:
+            aside.write_text(with_section(text, collection, content, part), encoding="utf-8")
 
 
 def ablation_markdown(folder: Path, collection: str) -> str:
@@ -61,10 +70,25 @@ def ablation_markdown(folder: Path, collection: str) -> str:
     return ablation_story.claims_markdown(claims)
 
 
-def headline_rows(scores: pd.DataFrame) -> pd.DataFrame:
-    """The scores in each task's headline metric and own gallery."""
+def headline_rows(scores: pd.DataFrame, galleries: Sequence[str] = (OWN_GALLERY,)) -> pd.DataFrame:
+    """The scores in each task's headline metric, in its own gallery or in those named."""
     wanted = scores["metric"] == scores["task"].map(headlines(scores))
-    return scores[wanted & (scores["gallery"] == OWN_GALLERY)].reset_index(drop=True)
+    return scores[wanted & scores["gallery"].isin(galleries)].reset_index(drop=True)
+
+
+def codes_markdown(folder: Path, collection: str) -> str:
+    """The README's part on the study of codes: what is to be had for the widest code's bytes, and the claims."""
+    claims = json.loads((folder / f"{collection}-codes-claims.json").read_text(encoding="utf-8"))
+    scores = pd.read_csv(folder / f"{collection}-codes.csv")
+    table = codes_story.bytes_markdown(codes_story.equal_bytes(scores))
+    return f"{table}\n{ablation_story.claims_markdown(claims)}"
+
+
+def codes_page(folder: Path, collection: str) -> str:
+    """The part of docs/codes.md on one collection: the figure, and everything that was stored, by its bytes."""
+    scores = pd.read_csv(folder / f"{collection}-codes.csv")
+    table = codes_story.bytes_markdown(codes_story.bytes_table(scores))
+    return f"![Precision against stored bytes](figures/{collection}-codes.png)\n\n{table}"
 
 
 def _small_copy(source: Path, target: Path) -> None:
@@ -127,12 +151,24 @@ def publish_ablations(collection: str) -> None:
     write_json(published / f"{collection}-ablations-claims.json", own)
     for figure in sorted((results / "figures").glob("*.png")):
         _small_copy(figure, paths.resolve(f"docs/figures/{collection}-ablations-{figure.name}"))
-    readme = paths.resolve("README.md")
-    text = readme.read_text(encoding="utf-8")
-    if markers(collection, ablations=True)[0] in text:
-        text = with_section(text, collection, ablation_markdown(published, collection), ablations=True)
-        with atomic_path(readme) as aside:
-            aside.write_text(text, encoding="utf-8")
+    _renew(paths.resolve("README.md"), collection, ablation_markdown(published, collection), "ablations")
+
+
+def publish_codes(collection: str) -> None:
+    """Copy what the study of codes gave to docs, and renew README and docs/codes.md; nothing where it was not run."""
+    results = paths.resolve(f"results/{collection}-codes")
+    if not (results / "claims.json").is_file():
+        return
+    published = paths.resolve(PUBLISHED)
+    scores = headline_rows(pd.read_parquet(results / "scores.parquet"), (OWN_GALLERY, MERGED))
+    write_table(published / f"{collection}-codes.csv", scores)
+    write_table(published / f"{collection}-codes-bits.csv", pd.read_csv(results / "bits.csv"))
+    claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    write_json(published / f"{collection}-codes-claims.json", claims)
+    figure = results / "figures/precision_against_bytes.png"
+    _small_copy(figure, paths.resolve(f"docs/figures/{collection}-codes.png"))
+    _renew(paths.resolve("README.md"), collection, codes_markdown(published, collection), "codes")
+    _renew(paths.resolve("docs/codes.md"), collection, codes_page(published, collection), "codes")
 
 
 def main() -> int:
@@ -142,6 +178,7 @@ def main() -> int:
         for collection in chosen:
             publish(collection)
             publish_ablations(collection)
+            publish_codes(collection)
         if "decor" in chosen:
             publish_overview()
             publish_world()

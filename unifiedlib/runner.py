@@ -59,6 +59,7 @@ OUTPUTS = {
     "evaluate": "{result_folder}",
     "ablation": "{ablation_score_folder}/{variant}",
     "ablations": "{ablation_result_folder}",
+    "codes": "{codes_result_folder}",
 }
 
 

@@ -220,6 +220,14 @@ class Ablate(Section):
     margin_c6: NotNegative
 
 
+class Codes(Section):
+    """`codes`: which ablations the study of codes takes in, and how long it learns (`unifiedlib.codes_study`)."""
+
+    ablations: Variants
+    itq_iterations: Count
+    pq_iterations: Count
+
+
 class Params(Section):
     """The whole of params.yaml.
 
@@ -239,3 +247,4 @@ class Params(Section):
     ablations: dict[Variant, Changes]
     experiments: dict[Variant, Variants]
     ablate: Ablate
+    codes: Codes

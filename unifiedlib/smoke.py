@@ -41,18 +41,19 @@ MAKERS = {
     "evaluate": "04_evaluate",
     "ablation": "06_ablation",
 }
-# As in params.yaml: 06_ablation shows the first, 07_ablations both.
+# As in params.yaml: 06_ablation shows the first, 07_ablations the first two, 08_codes the first and the last.
 ABLATIONS: dict[str, Ablation] = {
     one.variant: one
     for one in (
         Ablation("no_layer_norm", {"layer_norm": False}, {"layer_norm": True}),
         Ablation("flashlight_lens", tasks=("flashlight", "lens")),
+        Ablation("dim_64", {"dim": 64}, {"dim": 2048}),
     )
 }
 ABLATION_FOLDERS = {"ablation_model_folder", "ablation_score_folder"}
 SHOWS_ONLY = (
     *("figures", "palette.py", "html.py", "show.py", "story.py", "tour.py", "retrieval.py"),
-    *("ablation_story.py", "experiments.py", "publish.py", "export"),
+    *("ablation_story.py", "codes_story.py", "experiments.py", "publish.py", "export"),
     *("smoke.py", "refresh.py", "runner.py", "cleaning.py", "progress.py"),
 )
 

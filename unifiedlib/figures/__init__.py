@@ -5,9 +5,18 @@ from unifiedlib.figures.canvas import new_figure, save_figure, say
 from unifiedlib.figures.codes import (
     balance_table,
     bit_balance_curves,
+    bit_repetition,
     cosine_against_hamming,
     size_table,
+    statistics_table,
     value_distribution,
+)
+from unifiedlib.figures.codes_study import (
+    bit_figure,
+    changed_queries,
+    code_costs,
+    hamming_by_width,
+    precision_against_bytes,
 )
 from unifiedlib.figures.pictures import contact_sheet, contact_sheets, label_frequency, label_table
 from unifiedlib.figures.projection import projection_figure, projection_table
@@ -30,7 +39,11 @@ __all__ = [
     "accuracy_curves",
     "balance_table",
     "bit_balance_curves",
+    "bit_figure",
+    "bit_repetition",
+    "changed_queries",
     "claim_table",
+    "code_costs",
     "contact_sheet",
     "contact_sheets",
     "cosine_against_hamming",
@@ -41,6 +54,7 @@ __all__ = [
     "gain_table",
     "gradient_shares",
     "gradient_table",
+    "hamming_by_width",
     "label_frequency",
     "label_table",
     "long_history",
@@ -50,6 +64,7 @@ __all__ = [
     "overview_grid",
     "phase_gains",
     "plain_table",
+    "precision_against_bytes",
     "projection_figure",
     "projection_table",
     "rate_curve",
@@ -60,6 +75,7 @@ __all__ = [
     "score_heatmap",
     "score_table",
     "size_table",
+    "statistics_table",
     "throughput_curve",
     "value_distribution",
 ]

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from unifiedlib.binarization import bit_balance
+from unifiedlib.code_statistics import BitStatistics, chance_correlation, random_pairs
 from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.figures.canvas import new_figure
 from unifiedlib.palette import INK, SOFT, looks
@@ -78,13 +80,24 @@ def bit_balance_curves(embeddings: Mapping[str, StoredEmbeddings]) -> Figure:
 
 def sampled_pairs(stored: StoredEmbeddings, seed: int = 0, n_pairs: int = N_PAIRS) -> pd.DataFrame:
     """Cosine and share of differing bits of random pairs of different items: columns cosine, differing."""
-    generator = np.random.default_rng(seed)
-    n = len(stored.items)
-    first = generator.integers(n, size=n_pairs)
-    second = (first + generator.integers(1, n, size=n_pairs)) % n
-    cosine = np.einsum("ij,ij->i", stored.floats[first], stored.floats[second])
-    differing = np.bitwise_count(stored.codes[first] ^ stored.codes[second]).sum(axis=1) / stored.dim
-    return pd.DataFrame({"cosine": cosine, "differing": differing})
+    return random_pairs(stored.floats, stored.codes, seed, n_pairs)
+
+
+def hexagons(axes: Axes, pairs: pd.DataFrame, extent: tuple[float, float, float, float]) -> None:
+    """Density of pairs (columns cosine, differing) within `extent`, and the angle divided by pi as a dashed line."""
+    axes.hexbin(
+        pairs["cosine"],
+        pairs["differing"],
+        gridsize=34,
+        extent=extent,
+        bins="log",
+        cmap="Purples",
+        mincnt=1,
+        linewidths=0,
+    )
+    cosines = np.linspace(-1, 1, 101)
+    axes.plot(cosines, np.arccos(cosines) / np.pi, color=SOFT, linewidth=1, linestyle="--")
+    axes.set(xlim=extent[:2], ylim=extent[2:])
 
 
 def cosine_against_hamming(embeddings: Mapping[str, StoredEmbeddings], seed: int = 0) -> Figure:
@@ -94,24 +107,44 @@ def cosine_against_hamming(embeddings: Mapping[str, StoredEmbeddings], seed: int
     """
     figure = new_figure(2.9, "Near in floats is near in bits: pairs gather along one falling line")
     panels = figure.subplots(1, len(embeddings), sharex=True, sharey=True, squeeze=False)[0]
-    cosines = np.linspace(-1, 1, 101)
     for axes, (variant, stored) in zip(panels, embeddings.items(), strict=True):
         pairs = sampled_pairs(stored, seed)
-        axes.hexbin(
-            pairs["cosine"],
-            pairs["differing"],
-            gridsize=34,
-            extent=(-0.6, 1, 0, 0.8),
-            bins="log",
-            cmap="Purples",
-            mincnt=1,
-            linewidths=0,
-        )
-        axes.plot(cosines, np.arccos(cosines) / np.pi, color=SOFT, linewidth=1, linestyle="--")
+        hexagons(axes, pairs, (-0.6, 1, 0, 0.8))
         axes.set_title(f"{variant}\ncorrelation {pairs.corr().iloc[0, 1]:+.2f}", fontsize=9.5)
-        axes.set(xlim=(-0.6, 1), ylim=(0, 0.8))
     panels[0].set_ylabel("share of bits that differ")
     figure.supxlabel("cosine of the floats (dashed: angle / π)", fontsize=9, color=SOFT)
+    return figure
+
+
+def statistics_table(embeddings: Mapping[str, StoredEmbeddings]) -> pd.DataFrame:
+    """How even bits are and how far they repeat each other: a row per variant, columns variant and those of `BitStatistics`."""
+    rows = [
+        {"variant": variant, **BitStatistics.of(stored.codes).row()} for variant, stored in embeddings.items()
+    ]
+    return pd.DataFrame(rows)
+
+
+def bit_repetition(statistics: pd.DataFrame, n_items: int) -> Figure:
+    """Correlation and effective number of each variant's bits, from `statistics_table`; dashed: bits independent by chance."""
+    variants, styles = list(statistics["variant"]), looks(list(statistics["variant"]))
+    title = "How far bits repeat each other, and how many independent ones would spread the items as widely"
+    figure = new_figure(0.3 * len(variants) + 1.3, title)
+    panels = figure.subplots(1, 2, sharey=True)
+    titles = {"correlation": "mean |correlation| of two bits", "effective": "effective bits"}
+    for axes, (column, heading) in zip(panels, titles.items(), strict=True):
+        for row in statistics.to_dict("records"):
+            place, look = variants.index(row["variant"]), styles[row["variant"]]
+            axes.plot([0, row[column]], [place, place], color=look.colour, linewidth=2)
+            axes.plot(row[column], place, look.marker, color=look.colour, markersize=8)
+        axes.set_title(heading, fontsize=10.5)
+        axes.set_xlim(0, 1.25 * statistics[column].max())
+        axes.grid(visible=False, axis="y")
+    panels[0].axvline(chance_correlation(n_items), color=SOFT, linewidth=1, linestyle="--")
+    for place, row in enumerate(statistics.to_dict("records")):
+        words = f"  {row['effective']:.0f} of {row['n_bits']}"
+        panels[1].text(row["effective"], place, words, va="center", ha="left", fontsize=9, color=INK)
+    panels[0].set_ylim(len(variants) - 0.5, -0.5)
+    panels[0].set_yticks(range(len(variants)), variants, color=INK)
     return figure
 
 

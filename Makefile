@@ -4,18 +4,21 @@
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
 # make lab      JupyterLab       make test   every test              make lint     style and types
-# make bench    speed and memory beside a named peer (15 minutes, on an idle machine)
+# make bench    speed and memory beside named peers (40 minutes, on an idle machine)
+# make export   a model, its embeddings and its card for other programs; COLLECTION=decor VARIANT=unified SEED=0 (docs/export.md)
 # make publish  docs/results and README from the last runs
 # make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench codes publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 COLLECTION ?= decor
 ONLY ?=
+VARIANT ?= unified
+SEED ?= 0
 UV := uv==0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -75,6 +78,8 @@ bench: venv
 	python benchmarks/assembly.py
 	python benchmarks/training.py
 	python benchmarks/classes.py
+	python benchmarks/scoring.py
+	python benchmarks/search.py
 
 venv: .venv/.installed
 
@@ -98,6 +103,9 @@ lock:
 	  | sed "s/ ; python_full_version < '3.12' / /" > requirements.lock
 	@echo "requirements.lock: $$(grep -c == requirements.lock) pins"
 
+export: venv
+	python -m unifiedlib.export $(COLLECTION) $(VARIANT) --seed $(SEED)
+
 publish: venv
 	python -m unifiedlib.publish
 
@@ -105,4 +113,4 @@ trim: venv
 	dvc gc --workspace --force
 
 clean:
-	rm -rf build executed results embeddings models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp
+	rm -rf build executed exports results embeddings indexes models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp

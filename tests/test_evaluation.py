@@ -43,10 +43,11 @@ def results(tmp_path_factory, collection, embedding_folder):
 def test_scores_have_the_contracts_columns_and_every_combination(results):
     _, scores = results
     assert tuple(scores.columns) == SCORE_COLUMNS
-    n_models, n_galleries, n_representations, n_metrics = 9, 2, 2, 4 + 4 + 3
+    n_models, n_galleries, n_representations, n_metrics = 9, 2, 2, 6 + 6 + 5
     assert len(scores) == n_models * n_galleries * n_representations * n_metrics
-    assert set(scores.loc[scores["task"] == "lens", "metric"]) == {"P@1", "P@5", "R@10", "MAP@R"}
-    assert set(scores.loc[scores["task"] == "shop_the_look", "metric"]) == {"P@1", "R@10", "MAP@R"}
+    every = {"P@1", "R@10", "MAP@R", "R-precision", "MRR"}
+    assert set(scores.loc[scores["task"] == "lens", "metric"]) == every | {"P@5"}
+    assert set(scores.loc[scores["task"] == "shop_the_look", "metric"]) == every
     keys = ["variant", "seed", "task", "gallery", "representation", "metric"]
     assert not scores.duplicated(keys).any()
 

@@ -13,15 +13,8 @@ import pytest
 from PIL import ExifTags, Image
 
 from unifiedlib import pictures
-from unifiedlib.pictures import (
-    Box,
-    PictureError,
-    crop_box,
-    crop_pixels,
-    read_picture,
-    read_pixels,
-    square_pixels,
-)
+from unifiedlib.framing import Box, crop_box, crop_pixels, square_pixels
+from unifiedlib.pictures import PictureError, read_picture, read_pixels
 
 
 def gradient(width: int = 40, height: int = 30) -> Image.Image:
@@ -324,7 +317,7 @@ def encoded(pixels: np.ndarray, **options: object) -> bytes:
 def as_pillow_reads(path: Path, draft: int | None) -> np.ndarray | str:
     """What `read_pixels` gives or says when every picture is left to Pillow."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pictures, "_plain_jpeg", lambda *_: None)
+        patch.setattr(pictures, "decode_plain_jpeg", lambda *_: None)
         return pixels_or_reason(path, draft)
 
 
@@ -345,7 +338,7 @@ def test_opencv_decodes_every_kind_of_plain_jpeg_to_pillows_pixels(
     for kind, content in plain_jpegs().items():
         path.write_bytes(content)
         with monkeypatch.context() as patch:
-            patch.setattr(pictures, "_plain_jpeg", lambda *_: None)
+            patch.setattr(pictures, "decode_plain_jpeg", lambda *_: None)
             expected = read_pixels(path, draft=draft, boxes=boxes)
         with monkeypatch.context() as patch:
             patch.setattr(pictures.Image, "open", None)

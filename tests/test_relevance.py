@@ -3,7 +3,7 @@ import pytest
 from search_world import make_collection, three_task_collection, with_label
 
 from unifiedlib.contract import MERGED, TaskSpec
-from unifiedlib.relevance import task_relevance
+from unifiedlib.relevance import label_relevance, task_relevance
 
 LENS = {"lens": TaskSpec(1, "category")}
 TWO = {"lens": TaskSpec(1, "category"), "flashlight": TaskSpec(1, "category")}
@@ -99,6 +99,56 @@ def test_counts_agree_with_the_masks(task, merged):
     relevant, candidates = found.masks(slice(0, len(found.query_items)))
     assert np.array_equal(found.n_relevant, relevant.sum(axis=1))
     assert np.array_equal(found.n_candidates, candidates.sum(axis=1))
+
+
+@pytest.mark.parametrize("task", ["flashlight", "lens", "shop_the_look"])
+@pytest.mark.parametrize("merged", [False, True])
+def test_columns_mark_what_the_masks_do(task, merged):
+    found = task_relevance(three_task_collection(), task, MERGED if merged else task)
+    rows = slice(3, 21)
+    relevant, candidates = found.masks(rows)
+    same_label, removed = found.columns(rows)
+    for row in range(len(relevant)):
+        gone = set(removed[row]) - {-1}
+        assert sorted(set(same_label[row]) - gone - {-1}) == np.flatnonzero(relevant[row]).tolist()
+        assert sorted(gone) == np.flatnonzero(~candidates[row]).tolist()
+
+
+def test_every_item_searches_among_all_others_where_labels_are_the_gallerys():
+    labels = np.array(["cup", "rug", "cup", "lamp"])
+    found = label_relevance(labels, labels)
+    assert (found.query_items.tolist(), found.left_out.tolist()) == ([0, 2], [1, 3])
+    assert (found.n_relevant.tolist(), found.n_candidates.tolist()) == ([1, 1], [3, 3])
+
+
+def test_queries_apart_from_the_gallery_find_all_of_it():
+    found = label_relevance(np.array([5, 6]), np.array([5, 5, 6]))
+    assert (found.n_relevant.tolist(), found.n_candidates.tolist()) == ([2, 1], [3, 3])
+    assert found.columns(slice(0, 2))[0].tolist() == [[0, 1], [2, -1]]
+
+
+def test_query_does_not_find_the_gallery_item_of_its_own_number():
+    items, gallery = np.array([8, 9]), np.array([9, 7, 6])
+    found = label_relevance(np.array([1, 1]), np.array([1, 1, 2]), items, gallery)
+    assert (found.n_relevant.tolist(), found.n_candidates.tolist()) == ([2, 1], [3, 2])
+
+
+def test_labels_that_no_query_shares_with_the_gallery_are_an_error():
+    with pytest.raises(ValueError, match="none of the 2 queries has a relevant item"):
+        label_relevance(np.array([1, 2]), np.array([3]))
+
+
+def test_labels_and_items_that_do_not_fit_or_no_gallery_are_an_error():
+    with pytest.raises(ValueError, match="2 labels for 1 query items"):
+        label_relevance(np.array([1, 2]), np.array([1]), np.array([0]))
+    with pytest.raises(ValueError, match="0 labels for 0 gallery items"):
+        label_relevance(np.array([1, 2]), np.array([], np.int64))
+
+
+def test_gallery_of_the_query_alone_leaves_it_without_a_match():
+    labels = np.array([1])
+    with pytest.raises(ValueError, match="none of the 1 queries"):
+        label_relevance(labels, labels)
 
 
 def test_both_galleries_judge_the_same_queries():

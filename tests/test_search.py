@@ -81,6 +81,41 @@ def test_copies_in_the_gallery_tie_exactly():
     assert (distances[:, [3, 250, 599]] == distances[:, [600]]).all()
 
 
+def test_copies_that_differ_in_the_sign_of_zero_tie_exactly():
+    gallery = np.array([[0.0, 1.0], [0.5, 0.5], [-0.0, 1.0]], np.float32)
+    prepared = FloatGallery.of(gallery)
+    assert (prepared.copies.tolist(), prepared.firsts.tolist()) == ([2], [0])
+
+
+def test_gallery_is_not_copied():
+    gallery = unit_vectors(20, 16, 1)
+    assert np.shares_memory(FloatGallery.of(gallery).embeddings, gallery)
+
+
+def test_distances_are_written_where_they_are_wanted():
+    vectors = unit_vectors(6, 16, 0)
+    for prepared, queries in (
+        (FloatGallery.of(vectors), vectors[:2]),
+        (BinaryGallery.of(binarize(vectors)), binarize(vectors)[:2]),
+    ):
+        out = np.empty((2, 6), prepared.dtype)
+        assert prepared.distances(queries, out) is out
+        assert np.array_equal(out, prepared.distances(queries))
+
+
+def test_place_of_another_shape_for_hamming_distances_is_refused():
+    codes = binarize(unit_vectors(3, 16, 0))
+    with pytest.raises(ValueError, match=r"out is int32 \[2, 3\]; it must be contiguous int32 \[3, 3\]"):
+        BinaryGallery.of(codes).distances(codes, np.empty((2, 3), np.int32))
+
+
+def test_empty_gallery_is_refused():
+    with pytest.raises(ValueError, match="the gallery is empty"):
+        FloatGallery.of(np.zeros((0, 8), np.float32))
+    with pytest.raises(ValueError, match="the gallery is empty"):
+        BinaryGallery.of(np.zeros((0, 1), np.uint8))
+
+
 @pytest.mark.parametrize("dim", [8, 24, 64, 72, 2048])
 def test_hamming_distances_agree_with_the_reference_at_any_width(dim):
     queries, gallery = binarize(unit_vectors(5, dim, 0)), binarize(unit_vectors(11, dim, 1))

@@ -4,9 +4,10 @@ import platform
 import subprocess
 import sys
 
+import faiss
 import pytest
 
-from unifiedlib.threads import use_threads
+from unifiedlib.threads import one_faiss_thread, use_threads
 
 FAULTS = """
 import resource, unifiedlib, torch
@@ -27,6 +28,20 @@ print(first, faults())
 def test_no_thread_at_all_is_refused() -> None:
     with pytest.raises(ValueError, match="threads is 0"):
         use_threads(0)
+
+
+def fail_with_one_thread() -> None:
+    with one_faiss_thread():
+        raise RuntimeError(f"failed with {faiss.omp_get_max_threads()} thread")
+
+
+def test_faiss_has_its_threads_back_after_an_error() -> None:
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    with pytest.raises(RuntimeError, match="failed with 1 thread"):
+        fail_with_one_thread()
+    assert faiss.omp_get_max_threads() == 2
+    faiss.omp_set_num_threads(before)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands freed memory back at once")

@@ -22,9 +22,10 @@ import numpy as np
 import pandas as pd
 import PIL
 
-from unifiedlib import pictures
+from unifiedlib import framing, pictures, plain_jpeg
 from unifiedlib.files import sha256
-from unifiedlib.pictures import Box, PictureError, StorageError, crop_pixels, read_pixels, square_pixels
+from unifiedlib.framing import Box, crop_pixels, square_pixels
+from unifiedlib.pictures import PictureError, StorageError, read_pixels
 from unifiedlib.progress import progress
 
 Call = TypeVar("Call")
@@ -182,7 +183,8 @@ def scratch_key(items: pd.DataFrame, source: Path, size: int) -> str:
 
     Files that change while a run lies broken off are not part of it: `decode_items` compares each file with its journal.
     """
-    code = [sha256(Path(str(module))) for module in (pictures.__file__, __file__)]
+    files = (framing.__file__, pictures.__file__, plain_jpeg.__file__, __file__)
+    code = [sha256(Path(str(file))) for file in files]
     digest = hashlib.sha256(
         repr((str(source.resolve()), size, PIL.__version__, cv2.__version__, code)).encode()
     )

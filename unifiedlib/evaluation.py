@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,7 @@ from unifiedlib.search import BinaryGallery, FloatGallery
 from unifiedlib.variants import seeds_of
 
 Index = npt.NDArray[np.int64]
+Vectors = TypeVar("Vectors", Floats, Codes)
 
 FEWEST_RESAMPLES = 100
 SCORE_COLUMNS = (
@@ -57,7 +59,7 @@ class EvaluationSettings:
     n_resamples: bootstrap resamples, at least 100. margin_c1, margin_c3: difference in the headline metric
     that still counts as equally good in claims C1 and C3, 0 to 1. recall_k: the k of R@k, lowered to the
     gallery's size where that is smaller.
-    seed: of the bootstrap. batch_size: queries scored at a time.
+    seed: of the bootstrap. batch_size: the most queries scored at a time.
     """
 
     n_resamples: int = 2000
@@ -65,7 +67,7 @@ class EvaluationSettings:
     margin_c3: float = 0.02
     recall_k: int = 10
     seed: int = 0
-    batch_size: int = 256
+    batch_size: int = 1024
 
     def __post_init__(self) -> None:
         """Raise TypeError or ValueError naming the first setting that breaks its rule."""
@@ -128,6 +130,11 @@ def load_embeddings(folder: Path, collection: Collection) -> StoredEmbeddings:
     return StoredEmbeddings(items, floats, codes)
 
 
+def _rows(vectors: Vectors, rows: Index) -> Vectors:
+    """The rows of an array, not copied where they are all of them, in order."""
+    return vectors if np.array_equal(rows, np.arange(len(vectors))) else vectors[rows]
+
+
 def _task_frames(
     collection: Collection, stored: StoredEmbeddings, task: str, settings: EvaluationSettings
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
@@ -136,8 +143,8 @@ def _task_frames(
     gallery = stored.rows(collection.gallery(MERGED))
     queries = stored.rows(judged[0].relevance.query_items)
     searched: dict[str, tuple[Floats | Codes, FloatGallery | BinaryGallery]] = {
-        "float": (stored.floats[queries], FloatGallery.of(stored.floats[gallery])),
-        "binary": (stored.codes[queries], BinaryGallery.of(stored.codes[gallery])),
+        "float": (_rows(stored.floats, queries), FloatGallery.of(_rows(stored.floats, gallery))),
+        "binary": (_rows(stored.codes, queries), BinaryGallery.of(_rows(stored.codes, gallery))),
     }
     found: list[tuple[dict[str, str | int], JudgedGallery, Results]] = [
         ({"task": task, "gallery": one.name, "representation": representation}, one, values)

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import re
+from copy import deepcopy
 from html.parser import HTMLParser
 from pathlib import Path
 
 from nbconvert import HTMLExporter
+from nbconvert.preprocessors import CoalesceStreamsPreprocessor
 from nbformat import NotebookNode
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
+
+from unifiedlib.progress import PROGRESS_LINE
 
 TEMPLATES = Path(__file__).parent / "templates"
 SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/latex", "text/plain"]
@@ -84,6 +88,27 @@ def _title(notebook: NotebookNode, otherwise: str) -> str:
     return otherwise
 
 
+def _without_progress(output: NotebookNode) -> list[NotebookNode]:
+    """A text output as two: what was said, and the lines of progress, marked as such; nothing where one is empty."""
+    progress = PROGRESS_LINE.findall(output.text)
+    said = output | {"text": PROGRESS_LINE.sub("", output.text)}
+    folded = output | {"text": "".join(progress), "is_progress": True}
+    return [NotebookNode(one) for one in (folded, said) if one["text"].strip()]
+
+
+def fold_progress(notebook: NotebookNode) -> NotebookNode:
+    """A copy in which each cell's text comes in one piece, its lines of progress apart from the rest."""
+    notebook, _ = CoalesceStreamsPreprocessor().preprocess(deepcopy(notebook), {})
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [
+                part
+                for output in cell.outputs
+                for part in (_without_progress(output) if output.output_type == "stream" else [output])
+            ]
+    return notebook
+
+
 def render(notebook: NotebookNode, about: str, folder: Path) -> str:
     """The notebook as a page.
 
@@ -96,5 +121,5 @@ def render(notebook: NotebookNode, about: str, folder: Path) -> str:
     )
     page = {"title": _title(notebook, about), "about": about, "style": _style()}
     resources = {"metadata": {"path": str(folder)}, "page": page}
-    body, _ = exporter.from_notebook_node(notebook, resources=resources)
+    body, _ = exporter.from_notebook_node(fold_progress(notebook), resources=resources)
     return str(body)

@@ -4,51 +4,25 @@ from __future__ import annotations
 
 import errno
 import mmap
-import os
 import re
-import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from io import BytesIO
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
-from torch.nn.functional import interpolate
 
-Box = tuple[float, float, float, float]
+from unifiedlib.framing import Box
+from unifiedlib.plain_jpeg import END, PIXELS_PER_BYTE, SCAN, beginning, decode_plain_jpeg, is_grey, scale_of
 
 MAX_PIXELS = 100_000_000
 # A progressive JPEG has about ten scans; a few bytes can declare thousands, each as dear as a whole picture.
 MAX_SCANS = 200
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
-# A block of 64 pixels takes one bit or more, also in a JPEG of one colour.
-PIXELS_PER_BYTE = 64 * 8
 # Pillow calls a JPEG with further pictures behind the first, as many phones make them, an MPO.
 JPEGS = ("JPEG", "MPO")
 SIDEWAYS = (5, 6, 7, 8)
-# JPEGs are decoded at a half, quarter or eighth where that leaves SPARE times the pixels wanted, and where the rounding of
-# the smaller sides shifts nothing by more than SHIFT pixels of those wanted.
-SPARE, SHIFT = 1.5, 0.25
-# Larger files are left to Pillow, which reads piece by piece.
-AT_ONCE = 2**24
-# OpenCV's flags for RGB as it is stored (an EXIF orientation left alone), and for each scale.
-AS_STORED = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-SCALED = {
-    1: AS_STORED,
-    2: AS_STORED | cv2.IMREAD_REDUCED_GRAYSCALE_2,
-    4: AS_STORED | cv2.IMREAD_REDUCED_GRAYSCALE_4,
-    8: AS_STORED | cv2.IMREAD_REDUCED_GRAYSCALE_8,
-}
-START, END, SCAN, FRAME, EXIF = b"\xff\xd8", b"\xff\xd9", b"\xff\xda", b"\xff\xc0", b"\xff\xe1"
-# Segments of a plain JPEG: tables, restart interval, frame of a baseline picture, JFIF, EXIF or XMP, ICC, Adobe, comment.
-PLAIN = frozenset(bytes((255, kind)) for kind in (0xC4, 0xDB, 0xDD, 0xC0, 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE))
-# The marker behind a scan: a zero byte and restarts belong to the scan.
-SCAN_ENDS = re.compile(rb"\xff[^\x00\xd0-\xd7]")
-
-
 # Errors of the disk, the network or this process, for which no picture is to blame.
 MACHINE_ERRORS = frozenset(
     {
@@ -70,25 +44,6 @@ class PictureError(ValueError):
 
 class StorageError(OSError):
     """A disk or folder that cannot be read or written; no picture is to blame, and the same call may succeed later."""
-
-
-def _corners(width: int, height: int, box: Box) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom of a box in pixels, at least one pixel each way."""
-    left, top = int(box[0] * width), int(box[1] * height)
-    return left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height))
-
-
-def crop_box(picture: Image.Image, box: Box | None) -> Image.Image:
-    """Cut out `box` (x0, y0, x1, y1 in 0..1), at least one pixel each way; None keeps the whole picture."""
-    return picture if box is None else picture.crop(_corners(*picture.size, box))
-
-
-def crop_pixels(pixels: np.ndarray, box: Box | None) -> np.ndarray:
-    """`crop_box` of pixels [height x width x 3]; the result is a view."""
-    if box is None:
-        return pixels
-    left, top, right, bottom = _corners(pixels.shape[1], pixels.shape[0], box)
-    return pixels[top:bottom, left:right]
 
 
 def read_picture(
@@ -120,7 +75,7 @@ def _read(
     try:
         if not path.is_file():
             raise PictureError(f"{path}: no such picture")
-        pixels = _plain_jpeg(_beginning(path), max_pixels, draft, boxes)
+        pixels = decode_plain_jpeg(beginning(path), max_pixels, draft, boxes)
         if pixels is not None:
             return pixels
         with Image.open(path, formats=FORMATS) as picture:
@@ -176,94 +131,15 @@ def _decode_smaller(picture: Image.Image, wanted: int, boxes: Sequence[Box | Non
     width, height = picture.size
     cut = any(box is not None for box in boxes)
     sideways = cut and picture.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
-    scale = _scale(width, height, wanted, boxes, sideways)
+    scale = scale_of(width, height, wanted, boxes, sideways)
     if scale > 1:
         picture.draft("RGB", (width // scale, height // scale))
-
-
-def _scale(width: int, height: int, wanted: int, boxes: Sequence[Box | None], sideways: bool = False) -> int:
-    """How many times smaller (1, 2, 4, 8) a JPEG has `wanted` pixels and more along the longer side of each box."""
-    longest = float(max(width, height))
-    if any(box is not None for box in boxes):
-        across, down = (height, width) if sideways else (width, height)
-        cut = [(0.0, 0.0, 1.0, 1.0) if box is None else box for box in boxes]
-        longest = min(max((x1 - x0) * across, (y1 - y0) * down) for x0, y0, x1, y1 in cut)
-    for scale in (8, 4, 2):
-        rounding = max(-width % scale, -height % scale)
-        fits = scale <= min(width, height) and longest >= scale * SPARE * wanted
-        if fits and rounding * wanted <= SHIFT * longest:
-            return scale
-    return 1
-
-
-def _beginning(path: Path) -> bytes:
-    """What a file holds, up to AT_ONCE bytes."""
-    with path.open("rb", buffering=0) as stream:
-        return stream.read(min(os.fstat(stream.fileno()).st_size, AT_ONCE))
-
-
-def _plain_jpeg(
-    content: bytes, max_pixels: int, draft: int | None, boxes: Sequence[Box | None]
-) -> np.ndarray | None:
-    """Pixels of a plain JPEG, uint8 [height x width x 3]; None for any other file, and for one with the least doubt.
-
-    OpenCV passes over damage that Pillow refuses, but inside of the one scan both trust the same library.
-    """
-    try:
-        size = _plain_size(content)
-    # Damaged EXIF makes Pillow raise errors of many kinds, and a file may end inside of its frame's segment.
-    except Exception:
-        return None
-    if size is None or not 0 < size[0] * size[1] <= min(max_pixels, len(content) * PIXELS_PER_BYTE):
-        return None
-    width, height = size
-    scale = 1 if draft is None else _scale(width, height, draft, boxes)
-    try:
-        pixels: np.ndarray | None = cv2.imdecode(np.frombuffer(content, np.uint8), SCALED[scale])
-    except cv2.error:
-        return None
-    if pixels is None or pixels.shape != (-(-height // scale), -(-width // scale), 3):
-        return None
-    return None if _is_grey(pixels[-1, -1].tolist()) else pixels
-
-
-def _plain_size(content: bytes) -> tuple[int, int] | None:
-    """Width and height of an upright baseline JPEG of three colours and one scan, behind which the file ends."""
-    place, size = len(START), None
-    if not content.startswith(START):
-        return None
-    while (marker := content[place : place + 2]) in PLAIN:
-        length = 2 + int.from_bytes(content[place + 2 : place + 4])
-        if marker == FRAME:
-            bits, height, width, colours = struct.unpack(">BHHB", content[place + 4 : place + 10])
-            size = (width, height) if (bits, colours) == (8, 3) else None
-        if marker == EXIF and not _is_upright(content[place + 4 : place + length]):
-            return None
-        place += length
-    end = SCAN_ENDS.search(content, place + 2)
-    if marker != SCAN or end is None or end.group() != END or end.end() != len(content):
-        return None
-    return size
-
-
-def _is_upright(segment: bytes) -> bool:
-    """Whether EXIF or XMP surely leave a picture as it is stored."""
-    if not segment.startswith(b"Exif\0\0"):
-        return b"rientation" not in segment
-    exif = Image.Exif()
-    exif.load(segment)
-    return bool(exif.get(ExifTags.Base.Orientation, 1) == 1)
-
-
-def _is_grey(pixel: Iterable[float | None]) -> bool:
-    """Whether a pixel is the mid-grey with which libjpeg fills what a truncated JPEG lacks, without an error."""
-    return all(value in (127, 128) for value in pixel)
 
 
 def _ends_grey(picture: Image.Image) -> bool:
     width, height = picture.size
     last = picture.getpixel((width - 1, height - 1))
-    return _is_grey(last if isinstance(last, tuple) else (last,))
+    return is_grey(last if isinstance(last, tuple) else (last,))
 
 
 def _is_whole(path: Path) -> bool:
@@ -297,40 +173,3 @@ def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
         white = Image.new("RGBA", picture.size, (255, 255, 255, 255))
         return Image.alpha_composite(white, picture).convert("RGB")
     return picture if picture.mode == "RGB" else picture.convert("RGB")
-
-
-def _resize(pixels: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Bicubic and antialiased: Pillow's result to one level, from PyTorch's kernel for bytes in a third of the time."""
-    if pixels.shape[:2] == (height, width):
-        return pixels
-    # PyTorch takes no memory that is read-only, as Pillow's is.
-    pixels = pixels if pixels.flags.writeable else pixels.copy()
-    # Only so, with the strides of a batch, does its kernel keep the channels together.
-    channels_last = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)
-    small = interpolate(channels_last, (height, width), mode="bicubic", antialias=True)
-    return small[0].permute(1, 2, 0).numpy()
-
-
-def square_pixels(picture: Image.Image | np.ndarray, size: int) -> np.ndarray:
-    """Shrink or enlarge an RGB picture, or its pixels uint8 [height x width x 3], to `size` x `size`, uint8 [size x size x 3].
-
-    The picture is fitted whole, its shape kept, on a background of its mean border colour: a garment or a bottle is
-    often cut by a central crop and bent by squeezing.
-    """
-    pixels = np.asarray(picture)
-    scale = size / max(pixels.shape[:2])
-    height, width = (max(1, round(side * scale)) for side in pixels.shape[:2])
-    small = _resize(pixels, height, width)
-    border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]]).mean(axis=0)
-    top, left = (size - height) // 2, (size - width) // 2
-    return np.asarray(
-        cv2.copyMakeBorder(
-            small,
-            top,
-            size - height - top,
-            left,
-            size - width - left,
-            cv2.BORDER_CONSTANT,
-            value=np.rint(border).tolist(),
-        )
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from time import monotonic
@@ -12,6 +13,8 @@ from tqdm.auto import tqdm
 
 Item = TypeVar("Item")
 LOG_VARIABLE = "UNIFIEDLIB_LOG_PROGRESS"
+# A line as `progress` prints it into a log.
+PROGRESS_LINE = re.compile(r"^.*: [\d,]+ of [\d,]+, about [\d,]+ s left\n?", re.MULTILINE)
 
 
 def progress(items: Iterable[Item], total: int, what: str, every: float = 10.0) -> Iterator[Item]:

@@ -9,6 +9,8 @@ Queries left without any relevant item cannot be judged: they are left out, and 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -17,9 +19,33 @@ import pandas as pd
 from unifiedlib.contract import Collection
 
 Index = npt.NDArray[np.int64]
+Columns = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
 NEVER_RELEVANT = -1
+NO_ITEM = -1
+"""Fills the rows of an array of columns up to the longest."""
+
+
+@dataclass(frozen=True)
+class _Places:
+    """Where each number stands in an array: `order` sorts it, `numbers` are its sorted values."""
+
+    order: Index
+    numbers: Index
+
+    @classmethod
+    def of(cls, numbers: Index) -> Self:
+        order = np.argsort(numbers, kind="stable").astype(np.int64)
+        return cls(order, numbers[order])
+
+    def find(self, wanted: Index) -> Columns:
+        """The places of each wanted number, ascending, [n_wanted x most], filled up with -1."""
+        start, stop = (
+            np.searchsorted(self.numbers, wanted, side)[:, np.newaxis] for side in ("left", "right")
+        )
+        place = start + np.arange((stop - start).max(initial=0))
+        return np.where(place < stop, self.order[np.minimum(place, len(self.order) - 1)], NO_ITEM)
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,21 @@ class Relevance:
     n_relevant: Index
     n_candidates: Index
     left_out: Index
+
+    @cached_property
+    def _labels(self) -> _Places:
+        return _Places.of(self.gallery_labels)
+
+    @cached_property
+    def _groups(self) -> _Places:
+        return _Places.of(self.gallery_groups)
+
+    def columns(self, rows: slice) -> tuple[Columns, Columns]:
+        """For a batch of queries: the columns of the items with its label, and of those it may not find.
+
+        Both int64 [n_batch x most], filled up with -1. An item in both is not relevant.
+        """
+        return self._labels.find(self.query_labels[rows]), self._groups.find(self.query_groups[rows])
 
     def masks(self, rows: slice) -> tuple[Mask, Mask]:
         """For a batch of queries: which items are relevant and which may be found, [n_batch x n_gallery]."""
@@ -92,18 +133,32 @@ def task_relevance(collection: Collection, task: str, gallery: str) -> Relevance
     query_labels = _codes(labels.loc[queries], pd.Index(labels.unique()))
     gallery_labels = _gallery_labels(collection, task, gallery_items, labels)
     groups = _groups(collection, task)
-    query_groups, gallery_groups = groups[queries], groups[gallery_items]
+    found = _judged(
+        *(queries, gallery_items, query_labels, gallery_labels, groups[queries], groups[gallery_items])
+    )
+    if len(found.query_items) == 0:
+        raise ValueError(
+            f"none of the {len(queries)} queries of task '{task}' has a relevant item in the {gallery} "
+            f"gallery of collection '{collection.name}': check the labels and groups of its gallery items"
+        )
+    return found
+
+
+def _judged(
+    queries: Index,
+    gallery_items: Index,
+    query_labels: Index,
+    gallery_labels: Index,
+    query_groups: Index,
+    gallery_groups: Index,
+) -> Relevance:
+    """Count what each query may find, and leave out those without a match; arguments as in `Relevance`."""
     zeros, own_zeros = np.zeros_like(gallery_groups), np.zeros_like(query_groups)
     same_label = _count_pairs(gallery_labels, zeros, query_labels, own_zeros)
     same_both = _count_pairs(gallery_labels, gallery_groups, query_labels, query_groups)
     n_relevant = same_label - same_both
     n_candidates = len(gallery_items) - _count_pairs(zeros, gallery_groups, own_zeros, query_groups)
     kept = n_relevant > 0
-    if not kept.any():
-        raise ValueError(
-            f"none of the {len(queries)} queries of task '{task}' has a relevant item in the {gallery} "
-            f"gallery of collection '{collection.name}': check the labels and groups of its gallery items"
-        )
     return Relevance(
         query_items=queries[kept],
         gallery_items=gallery_items,
@@ -115,3 +170,41 @@ def task_relevance(collection: Collection, task: str, gallery: str) -> Relevance
         n_candidates=n_candidates[kept],
         left_out=queries[~kept],
     )
+
+
+def label_relevance(
+    query_labels: npt.NDArray[np.generic],
+    gallery_labels: npt.NDArray[np.generic],
+    query_items: Index | None = None,
+    gallery_items: Index | None = None,
+) -> Relevance:
+    """Set up queries and a gallery given as arrays: relevant is what carries the query's label.
+
+    query_labels [n_query], gallery_labels [n_gallery]: labels of any one type.
+    query_items, gallery_items: int64 item numbers of the same lengths; a query never finds the item of its own
+    number. Without them, items are numbered by their rows where `query_labels` is `gallery_labels`, so that
+    every item searches among all others; otherwise queries and gallery share no item.
+    Raises ValueError when lengths do not fit, the gallery is empty, or no query has a match.
+
+    >>> label_relevance(labels := np.array([7, 7, 8]), labels).left_out.tolist()
+    [2]
+    """
+    if gallery_items is None:
+        gallery_items = np.arange(len(gallery_labels), dtype=np.int64)
+    if query_items is None:
+        start = 0 if query_labels is gallery_labels else int(gallery_items.max(initial=-1)) + 1
+        query_items = start + np.arange(len(query_labels), dtype=np.int64)
+    lengths = [len(one) for one in (query_labels, query_items, gallery_labels, gallery_items)]
+    if lengths[0] != lengths[1] or lengths[2] != lengths[3] or lengths[2] == 0:
+        raise ValueError(
+            f"there are {lengths[0]} labels for {lengths[1]} query items and {lengths[2]} labels for {lengths[3]} "
+            "gallery items: each item needs a label, and the gallery an item"
+        )
+    numbers = pd.factorize(np.concatenate([query_labels, gallery_labels]))[0].astype(np.int64)
+    own, others = numbers[: lengths[0]], numbers[lengths[0] :]
+    found = _judged(query_items, gallery_items, own, others, query_items, gallery_items)
+    if len(found.query_items) == 0:
+        raise ValueError(
+            f"none of the {lengths[0]} queries has a relevant item in the gallery: check the labels"
+        )
+    return found

@@ -9,6 +9,7 @@ distances, a batch of queries at a time.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from hashlib import blake2b
 from typing import Self
 
 import faiss
@@ -89,27 +90,43 @@ def search_binary(queries: Codes, gallery: Codes, k: int) -> tuple[npt.NDArray[n
 class FloatGallery:
     """Distances from queries to every item of a gallery of embeddings: the negative inner product.
 
-    A matrix product may round the same pair differently in different columns. So gallery items with identical
-    embeddings are multiplied once and share the result: what is equal ties exactly.
+    A matrix product may round the same pair differently in different columns. So an item whose embedding stands
+    in an earlier row gets that row's distances: what is equal ties exactly.
+
+    embeddings: float32 [n_gallery x dim], the caller's own array where it is contiguous; copies: rows that repeat
+    an earlier one; firsts: for each of them, the first row with its embedding.
     """
 
-    distinct: Floats
-    copy_of: Index
+    embeddings: Floats
+    copies: Index
+    firsts: Index
+
+    dtype = np.float32
 
     @classmethod
     def of(cls, gallery: Floats) -> Self:
-        """Prepare a gallery, float32 [n_gallery x dim]."""
+        """Prepare a gallery, float32 [n_gallery x dim]. Raises TypeError or ValueError naming what is wrong."""
         check_embeddings(gallery, "gallery embeddings")
-        rows = np.ascontiguousarray(gallery + np.float32(0))  # -0.0 becomes 0.0: equal values, equal bytes
-        as_bytes = rows.view(np.dtype((np.void, rows.shape[1] * rows.itemsize))).ravel()
-        _, first, copy_of = np.unique(as_bytes, return_index=True, return_inverse=True)
-        return cls(rows[first], copy_of.astype(np.int64))
+        _check_filled(gallery)
+        rows = np.ascontiguousarray(gallery)
+        first = _first_equal_rows(rows)
+        copies = np.flatnonzero(first != np.arange(len(rows)))
+        return cls(rows, copies.astype(np.int64), first[copies])
 
-    def distances(self, queries: Floats) -> Floats:
-        """Negative inner products, float32 [n_query x n_gallery], for a batch of queries [n_query x dim]."""
+    def __len__(self) -> int:
+        """How many items the gallery holds."""
+        return len(self.embeddings)
+
+    def distances(self, queries: Floats, out: Floats | None = None) -> Floats:
+        """Negative inner products, float32 [n_query x n_gallery], for a batch of queries [n_query x dim].
+
+        out: where to write them; the array that is returned.
+        """
         check_embeddings(queries, "queries")
-        _check_widths(queries, self.distinct, "values")
-        return -(queries @ self.distinct.T)[:, self.copy_of]
+        _check_widths(queries, self.embeddings, "values")
+        product = np.matmul(-queries, self.embeddings.T, out=out)
+        product[:, self.copies] = product[:, self.firsts]
+        return product
 
 
 @dataclass(frozen=True)
@@ -119,24 +136,57 @@ class BinaryGallery:
     codes: Codes
     n_bytes: int
 
+    dtype = np.int32
+
     @classmethod
     def of(cls, gallery: Codes) -> Self:
-        """Prepare a gallery, uint8 [n_gallery x dim/8]."""
+        """Prepare a gallery, uint8 [n_gallery x dim/8]. Raises TypeError or ValueError naming what is wrong."""
         check_codes(gallery, "gallery codes")
+        _check_filled(gallery)
         return cls(_whole_words(gallery), gallery.shape[1])
 
-    def distances(self, queries: Codes) -> npt.NDArray[np.int32]:
-        """Hamming distances, int32 [n_query x n_gallery], for a batch of codes [n_query x dim/8]."""
+    def __len__(self) -> int:
+        """How many items the gallery holds."""
+        return len(self.codes)
+
+    def distances(self, queries: Codes, out: npt.NDArray[np.int32] | None = None) -> npt.NDArray[np.int32]:
+        """Hamming distances, int32 [n_query x n_gallery], for a batch of codes [n_query x dim/8].
+
+        out: where to write them, contiguous; the array that is returned.
+        """
         check_codes(queries, "query codes")
         if queries.shape[1] != self.n_bytes:
             raise ValueError(f"queries are {queries.shape[1]} bytes wide and the gallery {self.n_bytes}")
         padded = _whole_words(queries)
-        counts = np.empty((len(padded), len(self.codes)), np.int32)
+        shape = (len(padded), len(self.codes))
+        counts = np.empty(shape, np.int32) if out is None else out
+        if counts.shape != shape or counts.dtype != np.int32 or not counts.flags.c_contiguous:
+            raise ValueError(
+                f"out is {counts.dtype} {list(counts.shape)}; it must be contiguous int32 {list(shape)}"
+            )
         faiss.hammings(  # type: ignore[attr-defined]
             *(faiss.swig_ptr(padded), faiss.swig_ptr(self.codes)),
             *(len(padded), len(self.codes), padded.shape[1], faiss.swig_ptr(counts)),
         )
         return counts
+
+
+def _check_filled(gallery: npt.NDArray[np.generic]) -> None:
+    if len(gallery) == 0:
+        raise ValueError("the gallery is empty: there is nothing to be found")
+
+
+def _first_equal_rows(rows: Floats) -> Index:
+    """For each row the first with the same values, int64 [n]: told by 128-bit digests, so nothing is copied."""
+    seen: dict[bytes, int] = {}
+    first = np.empty(len(rows), np.int64)
+    for start in range(0, len(rows), QUERIES_PER_BATCH):
+        block = rows[start : start + QUERIES_PER_BATCH] + np.float32(
+            0
+        )  # -0.0 becomes 0.0: equal, equal bytes
+        for number, row in enumerate(block, start):
+            first[number] = seen.setdefault(blake2b(row.tobytes(), digest_size=16).digest(), number)
+    return first
 
 
 def _whole_words(codes: Codes) -> Codes:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import faiss
 import torch
@@ -21,6 +22,17 @@ def use_threads(count: int) -> None:
     torch.set_num_threads(count)
     faiss.omp_set_num_threads(count)
     keep_freed_memory()
+
+
+@contextmanager
+def one_faiss_thread() -> Iterator[None]:
+    """Keep faiss from waking other threads, for work that takes less time than that."""
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(1)
+    try:
+        yield
+    finally:
+        faiss.omp_set_num_threads(before)
 
 
 def _c_function(name: str) -> Callable[..., int] | None:

@@ -11,8 +11,9 @@ from unifiedlib import paths
 from unifiedlib.contract import Collection
 from unifiedlib.embedding import embed
 from unifiedlib.evaluation import StoredEmbeddings
+from unifiedlib.framing import crop_box, square_pixels
 from unifiedlib.model import EmbeddingModel
-from unifiedlib.pictures import crop_box, read_picture, square_pixels
+from unifiedlib.pictures import read_picture
 from unifiedlib.retrieval import Found, find_picture
 
 

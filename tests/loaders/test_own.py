@@ -123,7 +123,8 @@ def test_k_is_lowered_to_the_matches_of_the_median_query(tmp_path: Path) -> None
 
 def test_lowered_k_can_be_scored(tmp_path: Path) -> None:
     own = assembled(dealt(write_folders(tmp_path / "mine", count=12)), tmp_path / "data")
-    assert list(judged_galleries(own, "lens", 10)[0].cutoffs) == ["P@1", "P@3", "R@10", "MAP@R"]
+    metrics = ["P@1", "P@3", "R@10", "MAP@R", "R-precision", "MRR"]
+    assert list(judged_galleries(own, "lens", 10)[0].cutoffs) == metrics
 
 
 def test_results_leave_out_the_own_group_on_wish(tmp_path: Path) -> None:

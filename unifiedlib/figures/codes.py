@@ -127,7 +127,7 @@ def statistics_table(embeddings: Mapping[str, StoredEmbeddings]) -> pd.DataFrame
 def bit_repetition(statistics: pd.DataFrame, n_items: int) -> Figure:
     """Correlation and effective number of each variant's bits, from `statistics_table`; dashed: bits independent by chance."""
     variants, styles = list(statistics["variant"]), looks(list(statistics["variant"]))
-    title = "How far bits repeat each other, and how many independent ones would spread the items as widely"
+    title = "How far bits repeat each other, and how many independent ones that makes"
     figure = new_figure(0.3 * len(variants) + 1.3, title)
     panels = figure.subplots(1, 2, sharey=True)
     titles = {"correlation": "mean |correlation| of two bits", "effective": "effective bits"}
@@ -141,7 +141,7 @@ def bit_repetition(statistics: pd.DataFrame, n_items: int) -> Figure:
         axes.grid(visible=False, axis="y")
     panels[0].axvline(chance_correlation(n_items), color=SOFT, linewidth=1, linestyle="--")
     for place, row in enumerate(statistics.to_dict("records")):
-        words = f"  {row['effective']:.0f} of {row['n_bits']}"
+        words = f"   {row['effective']:.0f} of {row['n_bits']}"
         panels[1].text(row["effective"], place, words, va="center", ha="left", fontsize=9, color=INK)
     panels[0].set_ylim(len(variants) - 0.5, -0.5)
     panels[0].set_yticks(range(len(variants)), variants, color=INK)

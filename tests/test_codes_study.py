@@ -9,15 +9,27 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from search_world import make_collection
+from small_world import SIZE, write_small
 
 from unifiedlib import codes_story, codes_study, figures
 from unifiedlib.binarization import binarize
 from unifiedlib.claims import Claim
 from unifiedlib.codes_claims import CodesJudging, Model, comparison_groups, judge_codes, models_of
-from unifiedlib.codes_study import CodesSettings, Embedded, Study, byte_sizes, study_codes, write_study
+from unifiedlib.codes_study import (
+    CodesSettings,
+    Embedded,
+    Study,
+    byte_sizes,
+    embed_model,
+    study_codes,
+    write_study,
+)
 from unifiedlib.contract import Collection, TaskSpec
+from unifiedlib.embedding import embed
 from unifiedlib.evaluation import EvaluationSettings, evaluate_collection
+from unifiedlib.model import EmbeddingModel, ModelSettings, save_model
 from unifiedlib.quantizers import median_thresholds
 
 mpl.use("Agg")
@@ -74,6 +86,21 @@ def test_codes_are_halved_down_to_eight_bytes() -> None:
     assert byte_sizes(2048) == [256, 128, 64, 32, 16, 8]
     assert byte_sizes(24) == [3]
     assert byte_sizes(96) == [12]
+
+
+def test_model_embeds_test_and_training_items_each_in_their_order(tmp_path: Path) -> None:
+    collection = write_small(tmp_path / "data")
+    settings = ModelSettings("test_resnet", "none", dim=16, size=SIZE, layer_norm=False)
+    model = EmbeddingModel(settings, {}, torch.Generator().manual_seed(0)).eval()
+    save_model(tmp_path / "model", model, {}, "")
+    found = embed_model(collection, tmp_path / "model", 5, "cpu")
+    training = np.unique(collection.labels.loc[collection.labels["role"] == "train", "item"])
+    np.testing.assert_array_equal(found.items, collection.test_items())
+    assert not set(found.items) & set(training)
+    for items, floats in ((found.items, found.floats), (training, found.training)):
+        np.testing.assert_allclose(floats, embed(model, collection.pixels[items], 64), atol=1e-5)
+    np.testing.assert_array_equal(found.of(found.items[[3, 1]]), found.floats[[3, 1]])
+    assert (found.dim, found.layer_norm) == (16, False)
 
 
 def test_everything_is_stored_at_its_bytes(study: Study) -> None:

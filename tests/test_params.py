@@ -297,6 +297,12 @@ def test_ablations_are_run_on_two_collections_alone() -> None:
             stage_parameters(params, stage, "own", variant)
 
 
+def test_study_of_codes_names_ablations(tmp_path: Path) -> None:
+    assert ablation_sentence(tmp_path, "no_layer_norm] # studied", "no_layer_norms] # studied").startswith(
+        "codes.ablations names 'no_layer_norms', which is no ablation; did you mean 'no_layer_norm'?"
+    )
+
+
 def test_main_variant_is_no_ablation() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     with pytest.raises(ParameterError, match="there is no ablation 'unified'"):

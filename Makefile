@@ -80,6 +80,7 @@ bench: venv
 	python benchmarks/classes.py
 	python benchmarks/scoring.py
 	python benchmarks/search.py
+	python benchmarks/itq.py
 
 venv: .venv/.installed
 

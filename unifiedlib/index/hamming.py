@@ -74,7 +74,7 @@ def _kernel_for(n_query: int, n_bytes: int) -> Kernel:
 def _faster_for_batches(n_bytes: int) -> Kernel:
     """The kernel that is faster here for codes of `n_bytes` bytes, 256 queries at a time: measured once, in some 20 ms.
 
-    Zen 5: `count` 0.23 and `product` 0.10 billion comparisons of 2,048 bits a second and core; processors with matrix units, or
+    Zen 4: `count` 0.23 and `product` 0.10 billion comparisons of 2,048 bits a second and core; processors with matrix units, or
     without a vector instruction that counts bits, may be the other way round.
     """
     generator = np.random.default_rng(0)

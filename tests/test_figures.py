@@ -288,7 +288,7 @@ def test_grid_draws_query_blue_right_green_wrong_red(world: SimpleNamespace) -> 
 
 def test_results_of_a_picture_of_ones_own_are_not_judged(world: SimpleNamespace) -> None:
     stored = world.embeddings["unified"]
-    found = retrieval.find_picture(world.data, stored, stored.floats[:1], "merged", 4)
+    found = tour.find_picture(world.data, stored, stored.floats[:1], "merged", 4)
     grid = figures.result_grid(world.data, world.data.pixels[0], "mine", found, "title")
     assert borders(grid).count(to_rgb(palette.SOFT)) == 8
     assert tour.agreement(found)["right"].isna().all()

@@ -9,12 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unifiedlib.binarization import Codes, Floats, binarize
 from unifiedlib.contract import Collection
 from unifiedlib.evaluation import StoredEmbeddings, load_embeddings
 from unifiedlib.relevance import task_relevance
 from unifiedlib.scoring import MEAN_AVERAGE_PRECISION, OWN_GALLERY, headline_metric
-from unifiedlib.search import BinaryGallery, FloatGallery, search_binary, search_float
+from unifiedlib.search import BinaryGallery, FloatGallery
 from unifiedlib.variants import seeds_of
 
 
@@ -80,24 +79,6 @@ def find(
             Found(relevance.gallery_items[order], sign * distances[order], relevant[order], representation)
         )
     return results
-
-
-def find_picture(
-    collection: Collection, stored: StoredEmbeddings, embedding: Floats, gallery: str, k: int
-) -> list[Found]:
-    """The first `k` gallery items for an embedding float32 [1 x dim] of any picture, with floats, then with its code.
-
-    Which of them are right is not known.
-    """
-    items = collection.gallery(gallery)
-    rows = stored.rows(items)
-    cosine, by_float = search_float(embedding, stored.floats[rows], k)
-    code: Codes = binarize(embedding)
-    bits, by_code = search_binary(code, stored.codes[rows], k)
-    return [
-        Found(items[by_float[0]], cosine[0], None, "float"),
-        Found(items[by_code[0]], bits[0], None, "binary"),
-    ]
 
 
 def ranked_queries(per_query: pd.DataFrame, task: str, k: int, variant: str) -> pd.DataFrame:

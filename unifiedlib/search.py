@@ -1,9 +1,7 @@
-"""Exact search with faiss's flat indexes, and full rows of distances for the evaluation.
+"""Whole rows of distances from queries to a gallery, for the evaluation.
 
-Float embeddings are compared by inner product (higher is nearer), codes by Hamming distance (lower is
-nearer). `search_float` and `search_binary` return the k nearest for a reader to look at; among equally near
-items their order is faiss's. The metrics must not depend on that order, so the evaluation takes whole rows of
-distances, a batch of queries at a time.
+Float embeddings are compared by inner product, codes by Hamming distance. Metrics must not depend on an order among equally
+near items, so the evaluation takes whole rows, a batch of queries at a time. To find the k nearest, see `unifiedlib.index`.
 """
 
 from __future__ import annotations
@@ -16,21 +14,12 @@ import faiss
 import numpy as np
 import numpy.typing as npt
 
-from unifiedlib.binarization import BITS_PER_BYTE, Codes, Floats, check_codes, check_embeddings
+from unifiedlib.binarization import Codes, Floats, check_codes, check_embeddings
 
 Index = npt.NDArray[np.int64]
 
-QUERIES_PER_BATCH = 1024
+ROWS_AT_ONCE = 1024
 FAISS_WORD_BYTES = 8
-
-
-def _check_k(k: int, n_gallery: int) -> None:
-    if k < 1:
-        raise ValueError(f"k is {k}; ask for at least 1 result")
-    if k > n_gallery:
-        raise ValueError(
-            f"k = {k} results were asked for, but the gallery holds only {n_gallery} items: lower k"
-        )
 
 
 def _check_widths(queries: npt.NDArray[np.generic], gallery: npt.NDArray[np.generic], unit: str) -> None:
@@ -39,51 +28,6 @@ def _check_widths(queries: npt.NDArray[np.generic], gallery: npt.NDArray[np.gene
             f"queries are {queries.shape[1]} {unit} wide and the gallery {gallery.shape[1]}: "
             "both must come from one variant"
         )
-
-
-def search_float(queries: Floats, gallery: Floats, k: int) -> tuple[Floats, Index]:
-    """Find the k gallery items with the highest inner product for each query, exactly (faiss IndexFlatIP).
-
-    queries: float32 [n_query x dim]; gallery: float32 [n_gallery x dim]; with L2-normalised rows the score is
-    the cosine.
-    Returns scores float32 [n_query x k], highest first, and rows of the gallery int64 [n_query x k].
-    Raises ValueError when k exceeds the gallery, widths differ or a value is not finite; TypeError for
-    another dtype.
-    """
-    check_embeddings(queries, "queries")
-    check_embeddings(gallery, "gallery embeddings")
-    _check_widths(queries, gallery, "values")
-    _check_k(k, len(gallery))
-    index = faiss.IndexFlatIP(gallery.shape[1])
-    index.add(np.ascontiguousarray(gallery))
-    scores = np.empty((len(queries), k), np.float32)
-    found = np.empty((len(queries), k), np.int64)
-    for start in range(0, len(queries), QUERIES_PER_BATCH):
-        rows = slice(start, start + QUERIES_PER_BATCH)
-        scores[rows], found[rows] = index.search(np.ascontiguousarray(queries[rows]), k)
-    return scores, found
-
-
-def search_binary(queries: Codes, gallery: Codes, k: int) -> tuple[npt.NDArray[np.int32], Index]:
-    """Find the k gallery codes with the fewest differing bits for each query (faiss IndexBinaryFlat).
-
-    queries: uint8 [n_query x dim/8]; gallery: uint8 [n_gallery x dim/8].
-    Returns Hamming distances int32 [n_query x k], nearest first, and rows of the gallery int64 [n_query x k].
-    Raises ValueError when k exceeds the gallery (faiss would pad with -1) or widths differ; TypeError for
-    another dtype.
-    """
-    check_codes(queries, "query codes")
-    check_codes(gallery, "gallery codes")
-    _check_widths(queries, gallery, "bytes")
-    _check_k(k, len(gallery))
-    index = faiss.IndexBinaryFlat(gallery.shape[1] * BITS_PER_BYTE)
-    index.add(np.ascontiguousarray(gallery))
-    distances = np.empty((len(queries), k), np.int32)
-    found = np.empty((len(queries), k), np.int64)
-    for start in range(0, len(queries), QUERIES_PER_BATCH):
-        rows = slice(start, start + QUERIES_PER_BATCH)
-        distances[rows], found[rows] = index.search(np.ascontiguousarray(queries[rows]), k)
-    return distances, found
 
 
 @dataclass(frozen=True)
@@ -143,7 +87,7 @@ class BinaryGallery:
         """Prepare a gallery, uint8 [n_gallery x dim/8]. Raises TypeError or ValueError naming what is wrong."""
         check_codes(gallery, "gallery codes")
         _check_filled(gallery)
-        return cls(_whole_words(gallery), gallery.shape[1])
+        return cls(whole_words(gallery), gallery.shape[1])
 
     def __len__(self) -> int:
         """How many items the gallery holds."""
@@ -157,7 +101,7 @@ class BinaryGallery:
         check_codes(queries, "query codes")
         if queries.shape[1] != self.n_bytes:
             raise ValueError(f"queries are {queries.shape[1]} bytes wide and the gallery {self.n_bytes}")
-        padded = _whole_words(queries)
+        padded = whole_words(queries)
         shape = (len(padded), len(self.codes))
         counts = np.empty(shape, np.int32) if out is None else out
         if counts.shape != shape or counts.dtype != np.int32 or not counts.flags.c_contiguous:
@@ -180,16 +124,14 @@ def _first_equal_rows(rows: Floats) -> Index:
     """For each row the first with the same values, int64 [n]: told by 128-bit digests, so nothing is copied."""
     seen: dict[bytes, int] = {}
     first = np.empty(len(rows), np.int64)
-    for start in range(0, len(rows), QUERIES_PER_BATCH):
-        block = rows[start : start + QUERIES_PER_BATCH] + np.float32(
-            0
-        )  # -0.0 becomes 0.0: equal, equal bytes
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        block = rows[start : start + ROWS_AT_ONCE] + np.float32(0)  # -0.0 becomes 0.0: equal, equal bytes
         for number, row in enumerate(block, start):
             first[number] = seen.setdefault(blake2b(row.tobytes(), digest_size=16).digest(), number)
     return first
 
 
-def _whole_words(codes: Codes) -> Codes:
+def whole_words(codes: Codes) -> Codes:
     """Pad codes with zero bytes to whole 64-bit words, which faiss counts by; equal padding never differs."""
     missing = -codes.shape[1] % FAISS_WORD_BYTES
-    return np.ascontiguousarray(np.pad(codes, ((0, 0), (0, missing))))
+    return np.ascontiguousarray(np.pad(codes, ((0, 0), (0, missing))) if missing else codes)

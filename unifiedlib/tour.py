@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from unifiedlib import paths
+from unifiedlib.binarization import Floats
 from unifiedlib.contract import Collection
 from unifiedlib.embedding import embed
 from unifiedlib.evaluation import StoredEmbeddings
-from unifiedlib.framing import crop_box, square_pixels
+from unifiedlib.index import Index, queries
 from unifiedlib.model import EmbeddingModel
-from unifiedlib.pictures import read_picture
-from unifiedlib.retrieval import Found, find_picture
+from unifiedlib.retrieval import Found
 
 
 def query_pixels(collection: Collection, item: int, picture: str, box: Sequence[float]) -> np.ndarray:
@@ -26,12 +27,7 @@ def query_pixels(collection: Collection, item: int, picture: str, box: Sequence[
     """
     if not picture:
         return np.array(collection.pixels[item])
-    if len(box) != 4 or not (0 <= box[0] < box[2] <= 1 and 0 <= box[1] < box[3] <= 1):
-        raise ValueError(
-            f"box is {list(box)}; it must be [x0, y0, x1, y1] with 0 <= x0 < x1 <= 1 and so for y"
-        )
-    whole = read_picture(paths.resolve(picture))
-    return square_pixels(crop_box(whole, (box[0], box[1], box[2], box[3])), collection.pixels.shape[1])
+    return queries.query_pixels(paths.resolve(picture), collection.pixels.shape[1], box)
 
 
 def search(
@@ -47,6 +43,25 @@ def search(
     gallery: the name of a task, or "merged". model: the one that the stored embeddings come from.
     """
     return find_picture(collection, stored, embed(model, pixels[np.newaxis], 1), gallery, k)
+
+
+def find_picture(
+    collection: Collection, stored: StoredEmbeddings, embedding: Floats, gallery: str, k: int
+) -> list[Found]:
+    """The first `k` gallery items for an embedding float32 [1 x dim] of any picture, with floats, then with its code.
+
+    Which of them are right is not known. Equal distances come in item order.
+    """
+    items = collection.gallery(gallery)
+    floats = stored.floats[stored.rows(items)]
+    return [_nearest(embedding, floats, items, k, "float"), _nearest(embedding, floats, items, k, "binary")]
+
+
+def _nearest(
+    embedding: Floats, floats: Floats, items: np.ndarray, k: int, representation: Literal["float", "binary"]
+) -> Found:
+    found = Index.build(floats, items, representation=representation).search(embedding, k)
+    return Found(found.ids[0], found.distances[0], None, representation)
 
 
 def agreement(found: Sequence[Found]) -> pd.DataFrame:

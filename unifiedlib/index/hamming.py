@@ -23,6 +23,7 @@ import torch
 
 from unifiedlib.binarization import BITS_PER_BYTE, Codes
 from unifiedlib.index.vectors import Rows, nearest_first
+from unifiedlib.search import whole_words
 from unifiedlib.threads import one_faiss_thread
 
 Kernel = Literal["auto", "count", "product"]
@@ -30,7 +31,6 @@ Counts = npt.NDArray[np.int32]
 # Fills counts [n_query x n_block] with the distances of a block of codes.
 Counter = Callable[[Codes, Counts], None]
 
-WORD_BYTES = 8
 # Queries that pass over a block together, and distances kept of a block: 1 MiB, the second-level cache of a core.
 QUERIES_AT_ONCE = 256
 DISTANCES_AT_ONCE = 2**18
@@ -126,19 +126,13 @@ def _scan(
     return distances, places if rows is None else rows[places]
 
 
-def _whole_words(codes: Codes) -> Codes:
-    """Codes padded with zero bytes to whole 64-bit words, which faiss counts by; equal padding never differs."""
-    missing = -codes.shape[1] % WORD_BYTES
-    return np.ascontiguousarray(np.pad(codes, ((0, 0), (0, missing))) if missing else codes)
-
-
 def _counter(queries: Codes) -> Counter:
-    words = _whole_words(queries)
+    words = whole_words(queries)
     n_query, n_bytes = words.shape
     pointer = faiss.swig_ptr(words)
 
     def count(block: Codes, counts: Counts) -> None:
-        padded = _whole_words(block)
+        padded = whole_words(block)
         out = faiss.swig_ptr(counts)
         faiss.hammings(pointer, faiss.swig_ptr(padded), n_query, len(padded), n_bytes, out)  # type: ignore[attr-defined]
 

@@ -4,7 +4,7 @@
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
 # make lab      JupyterLab       make test   every test              make lint     style and types
-# make bench    speed and memory beside named peers (40 minutes, on an idle machine)
+# make bench    speed and memory beside named peers (on an idle machine)
 # make export   a model, its embeddings and its card for other programs; COLLECTION=decor VARIANT=unified SEED=0 (docs/export.md)
 # make publish  docs/results and README from the last runs
 # make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made

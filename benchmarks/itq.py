@@ -1,7 +1,7 @@
 """Seconds that ITQ needs to learn a rotation: `unifiedlib.quantizers.learn_itq` against `faiss.ITQTransform`.
 
-    python benchmarks/itq.py                  # 512 bits, two minutes
-    python benchmarks/itq.py --bits 2048      # ten minutes or more, nearly all of them faiss's
+    python benchmarks/itq.py                  # 512 bits
+    python benchmarks/itq.py --bits 2048      # long, nearly all of it faiss's
 
 Both learn from the same random embeddings, as many values as bits, with one thread, in turn, in the same process. What comes
 before the iterations (mean, principal directions) is timed by a run of one iteration, which also warms up. The time of an

@@ -10,7 +10,7 @@ from unifiedlib.binarization import BITS_PER_BYTE
 from unifiedlib.claims import Claim
 from unifiedlib.codes_claims import models_of
 from unifiedlib.quantizers import BINARY, FLOAT, ITQ, MEDIAN, PRODUCT
-from unifiedlib.results import headlines
+from unifiedlib.results import seed_means
 from unifiedlib.scoring import OWN_GALLERY
 from unifiedlib.variants import UNIFIED
 
@@ -35,19 +35,7 @@ def summary_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> pd.DataFr
     scores: as in the study's scores.parquet. model: a width, or the name of what is changed otherwise. low, high: the seeds'
     95 % intervals over queries, averaged; words: what is stored. Raises ValueError when there are no scores for the gallery.
     """
-    metrics = headlines(scores)
-    rows = scores[(scores["gallery"] == gallery) & (scores["metric"] == scores["task"].map(metrics))]
-    if rows.empty:
-        raise ValueError(f"there are no scores for gallery '{gallery}'; choose 'task' or 'merged'")
-    table = rows.groupby(list(KEYS), sort=False, as_index=False).agg(
-        value=("value", "mean"),
-        low=("low", "mean"),
-        high=("high", "mean"),
-        seed_low=("value", "min"),
-        seed_high=("value", "max"),
-        n_seed=("seed", "nunique"),
-        n_query=("n_query", "first"),
-    )
+    table = seed_means(scores, KEYS, gallery)
     named = _by_model(table.assign(words=table["representation"].map(WORDS)), scores)
     return named[list(SUMMARY_COLUMNS)]
 

@@ -17,13 +17,11 @@ def _corners(width: int, height: int, box: Box) -> tuple[int, int, int, int]:
     return left, top, max(left + 1, round(box[2] * width)), max(top + 1, round(box[3] * height))
 
 
-def crop_box(picture: Image.Image, box: Box | None) -> Image.Image:
-    """Cut out `box` (x0, y0, x1, y1 in 0..1), at least one pixel each way; None keeps the whole picture."""
-    return picture if box is None else picture.crop(_corners(*picture.size, box))
-
-
 def crop_pixels(pixels: np.ndarray, box: Box | None) -> np.ndarray:
-    """`crop_box` of pixels [height x width x 3]; the result is a view."""
+    """Cut out `box` (x0, y0, x1, y1 in 0..1) of pixels [height x width x 3], at least one pixel each way; None keeps all.
+
+    The result is a view.
+    """
     if box is None:
         return pixels
     left, top, right, bottom = _corners(pixels.shape[1], pixels.shape[0], box)

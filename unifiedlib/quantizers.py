@@ -189,8 +189,8 @@ def learn_itq(training: Floats, n_bits: int, seed: int, iterations: int) -> Sign
     """Codes by iterative quantisation (Gong & Lazebnik, CVPR 2011): principal directions, rotated so that signs lose least.
 
     training: float32 [n x dim]; n_bits: may be more than dim. Embeddings are centred and brought to unit length, as
-    `faiss.ITQTransform` does. This is not that class because it factorises in double precision, with a method that at 2048
-    bits takes more than a minute for each iteration; a test compares the two.
+    `faiss.ITQTransform` does. This is not that class because it factorises in double precision, by a slower method:
+    `benchmarks/itq.py` times both, and a test compares what they lose.
     """
     _check_training(training, n_bits)
     mean = training.mean(axis=0, dtype=np.float64).astype(np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
 from unifiedlib.scoring import OWN_GALLERY
@@ -44,13 +46,18 @@ def result_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> pd.DataFra
     the lowest and highest seed, which is how much trainings differ. Raises ValueError when there are no
     scores for the gallery.
     """
+    keys = ["variant", "task", "representation", "dim", "metric"]
+    return seed_means(scores, keys, gallery)[list(TABLE_COLUMNS)].round(DECIMALS)
+
+
+def seed_means(scores: pd.DataFrame, keys: Sequence[str], gallery: str = OWN_GALLERY) -> pd.DataFrame:
+    """The headline metric in a gallery over seeds: a row for each combination of the columns `keys`, and then as `result_table`."""
     wanted = headlines(scores)
     rows = scores[(scores["gallery"] == gallery) & (scores["metric"] == scores["task"].map(wanted))]
     if rows.empty:
         choices = ", ".join(map(str, scores["gallery"].unique())) or "none"
         raise ValueError(f"there are no scores for gallery '{gallery}'; the scores hold {choices}")
-    keys = ["variant", "task", "representation", "dim", "metric"]
-    table = rows.groupby(keys, sort=False, as_index=False).agg(
+    return rows.groupby(list(keys), sort=False, as_index=False).agg(
         value=("value", "mean"),
         low=("low", "mean"),
         high=("high", "mean"),
@@ -59,7 +66,6 @@ def result_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> pd.DataFra
         n_seed=("seed", "nunique"),
         n_query=("n_query", "first"),
     )
-    return table[list(TABLE_COLUMNS)].round(DECIMALS)
 
 
 def own_rows(table: pd.DataFrame) -> pd.DataFrame:

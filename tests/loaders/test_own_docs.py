@@ -7,7 +7,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 from own_world import dealt, save_picture, write_folders
 from ruamel.yaml import YAML
@@ -16,6 +15,7 @@ from small_world import SETTINGS
 from unifiedlib import paths, stages, tour
 from unifiedlib.assembly import assemble_pictures
 from unifiedlib.evaluation import EvaluationSettings, evaluate_collection, load_embeddings
+from unifiedlib.index import Results
 from unifiedlib.loaders.own import OwnSettings
 from unifiedlib.model import load_model
 
@@ -95,7 +95,7 @@ def test_python_of_the_page_finds_pictures_of_the_same_label(
     names: dict[str, object] = {}
     exec(compile(script, "docs/your-own-pictures.md", "exec"), names)
     found = names["found"]
-    assert isinstance(found, np.ndarray)
-    images = names["collection"].items["image"].iloc[found[0]]  # type: ignore[attr-defined]
+    assert isinstance(found, Results)
+    images = names["collection"].items["image"].iloc[found.ids[0]]  # type: ignore[attr-defined]
     assert images.str.startswith("lens/green/").all()
     assert (tmp_path / "found.png").stat().st_size > 1000

@@ -51,7 +51,7 @@ def result_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> pd.DataFra
 
 
 def seed_means(scores: pd.DataFrame, keys: Sequence[str], gallery: str = OWN_GALLERY) -> pd.DataFrame:
-    """The headline metric in a gallery over seeds: a row for each combination of the columns `keys`, and then as `result_table`."""
+    """The headline metric in a gallery over seeds, a row for each combination of the columns `keys`; else as `result_table`."""
     wanted = headlines(scores)
     rows = scores[(scores["gallery"] == gallery) & (scores["metric"] == scores["task"].map(wanted))]
     if rows.empty:

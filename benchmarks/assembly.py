@@ -19,14 +19,11 @@ round, then medians. The table is printed and written to `benchmarks/results/ass
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import redirect_stdout
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from io import StringIO
 from pathlib import Path
@@ -40,6 +37,7 @@ import numpy as np
 import pandas as pd
 import torch
 from PIL import Image
+from reporting import RESULTS, report
 from torch.utils.data import DataLoader
 from torchvision.datasets import ImageFolder
 from torchvision.transforms import Compose, PILToTensor, Resize
@@ -48,7 +46,6 @@ from unifiedlib.assembly import assemble_pictures
 from unifiedlib.contract import TaskSpec, load_collection
 from unifiedlib.decoding import decode_items
 
-ROOT = Path(__file__).parents[1]
 SIZE = 112
 BATCH = 96
 WORKERS = 2
@@ -214,18 +211,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             draw(files, seed)
         rows = [row for files in (small, large) for row in compare(files, work, chosen.rounds)]
         rows += compare_batches(small, work, chosen.rounds)
-    about = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": WORKERS,
-        "rounds": chosen.rounds,
-    }
-    table = table_of(rows)
-    print(table.to_string(index=False, na_rep=""))
-    print(" · ".join(f"{key} {value}" for key, value in about.items()))
-    target = ROOT / "benchmarks/results/assembly.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    table.assign(**about).to_csv(target, index=False, lineterminator="\n")
+    report(table_of(rows), RESULTS / "assembly.csv", WORKERS, rounds=chosen.rounds)
     return 0
 
 

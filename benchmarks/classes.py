@@ -24,24 +24,22 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from reporting import RESULTS, report
 
 if TYPE_CHECKING:
     import torch
 
-ROOT = Path(__file__).parents[1]
 SIZES = (1_000, 10_000, 100_000, 1_000_000)
 DIM, CLASSES, PER_CLASS, SAMPLED, TEMPERATURE = 256, 32, 4, 4096, 0.05
 RATES = {"adamw": 1e-3, "sgd": 0.1}
@@ -206,7 +204,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=SIZES, help="numbers of classes")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/classes.csv")
+    parser.add_argument("--output", type=Path, default=RESULTS / "classes.csv")
     parser.add_argument("--case", help=argparse.SUPPRESS)
     chosen = parser.parse_args(argv)
     if chosen.case:
@@ -217,16 +215,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for case in cases_of(chosen.sizes, number):
             found.setdefault(case, []).append(measured_apart(case, chosen.threads))
             print(number, *asdict(case).values(), *found[case][-1], file=sys.stderr, flush=True)
-    table = table_of(found)
-    print(table.to_string(index=False, na_rep=""))
-    about = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": chosen.threads,
-    }
-    print(" · ".join(f"{key} {value}" for key, value in about.items()))
-    chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    table.assign(**about).to_csv(chosen.output, index=False, lineterminator="\n")
+    report(table_of(found), chosen.output, chosen.threads)
     return 0
 
 

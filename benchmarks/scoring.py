@@ -27,7 +27,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import shutil
 import subprocess
@@ -35,13 +34,13 @@ import sys
 import sysconfig
 import venv
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pandas as pd
 import psutil
+from reporting import RESULTS, report
 
 ROOT = Path(__file__).parents[1]
 PEER = ROOT / "build/open-metric-learning"
@@ -238,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/scoring.csv")
+    parser.add_argument("--output", type=Path, default=RESULTS / "scoring.csv")
     parser.add_argument("--way", choices=tuple(WAYS), help=argparse.SUPPRESS)
     chosen = parser.parse_args(argv)
     if chosen.way:
@@ -251,18 +250,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rounds[-1][way] = measured_apart(way, chosen)
             print(number, way, *rounds[-1][way], file=sys.stderr, flush=True)
         check_agreement(rounds[-1])
-    table = table_of(rounds)
-    print(table.to_string(index=False, na_rep=""))
-    about = {
-        "items": chosen.items,
-        "dim": chosen.dim,
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": chosen.threads,
-    }
-    print(" · ".join(f"{key} {value}" for key, value in about.items()))
-    chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    table.assign(**about).to_csv(chosen.output, index=False, lineterminator="\n")
+    report(table_of(rounds), chosen.output, chosen.threads, items=chosen.items, dim=chosen.dim)
     return 0
 
 

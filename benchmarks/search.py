@@ -20,12 +20,9 @@ The table is printed and written to `benchmarks/results/search.csv`.
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from time import perf_counter
@@ -35,6 +32,7 @@ import numpy as np
 import pandas as pd
 import psutil
 from machine_limits import GIB, Limits, measure_limits
+from reporting import RESULTS, report
 from sklearn.neighbors import NearestNeighbors
 
 from unifiedlib.binarization import binarize
@@ -43,7 +41,6 @@ from unifiedlib.index.approximate import EFFORT
 from unifiedlib.index.vectors import blocks
 from unifiedlib.threads import use_threads
 
-ROOT = Path(__file__).parents[1]
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 DIM, K, QUERIES, PER_CLUSTER, NOISE = 2048, 10, 256, 100, 3.0
 MOST_FLOATS, MOST_IN_GRAPH, MOST_FOR_SKLEARN = 1_000_000, 100_000, 100_000
@@ -281,23 +278,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks/results/search.csv")
+    parser.add_argument("--output", type=Path, default=RESULTS / "search.csv")
     chosen = parser.parse_args(argv)
     if min(chosen.sizes) < 1000:
         parser.error(f"--sizes: {min(chosen.sizes)} items are too few to measure; take at least 1,000")
     use_threads(chosen.threads)
     limits = measure_limits(chosen.threads, DIM, QUERIES)
     table = table_of([row for size in sorted(chosen.sizes) for row in measure(size, chosen.rounds, limits)])
-    print(table.to_string(index=False, na_rep=""))
-    about = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": chosen.threads,
-        **{f"limit_{name}": round(value, 2) for name, value in vars(limits).items()},
-    }
-    print(" · ".join(f"{key} {value}" for key, value in about.items()))
-    chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    table.assign(**about).to_csv(chosen.output, index=False, lineterminator="\n")
+    measured = {f"limit_{name}": round(value, 2) for name, value in vars(limits).items()}
+    report(table, chosen.output, chosen.threads, **measured)
     return 0
 
 

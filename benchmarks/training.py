@@ -17,13 +17,10 @@ compiler). The table is printed and written to `benchmarks/results/training.csv`
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import replace
-from datetime import UTC, datetime
 from io import StringIO
 from pathlib import Path
 from statistics import median
@@ -33,6 +30,7 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 import torch
+from reporting import RESULTS, report
 
 from unifiedlib.contract import Collection, TaskSpec, write_collection
 from unifiedlib.params import load_params
@@ -173,17 +171,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     ]
     table = pd.DataFrame(rows, columns=["way", "images_per_second", "of_bare_trunk"]).round(3)
     table["target"] = [TARGET if way == "fine-tuning" else None for way in table["way"]]
-    about = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
-        "threads": chosen.threads,
-        "rounds": chosen.rounds,
-    }
-    print(table.to_string(index=False, na_rep=""))
-    print(" · ".join(f"{key} {value}" for key, value in about.items()))
-    target = ROOT / "benchmarks/results/training.csv"
-    target.parent.mkdir(parents=True, exist_ok=True)
-    table.assign(**about).to_csv(target, index=False, lineterminator="\n")
+    report(table, RESULTS / "training.csv", chosen.threads, rounds=chosen.rounds)
     return 0
 
 

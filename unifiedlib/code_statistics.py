@@ -14,19 +14,19 @@ import pandas as pd
 
 from unifiedlib.binarization import BITS_PER_BYTE, Codes, Floats, bit_balance, unpack
 
-Centred = npt.NDArray[np.float32]
+Covariance = npt.NDArray[np.float32]
 
 EVEN_BAND = (0.25, 0.75)
-BITS_PER_BLOCK = 512
 FEWEST_ITEMS = 2
 
 
-def _centred_bits(codes: Codes) -> Centred:
-    """Bits 0 and 1 minus each bit's mean, float32 [n x n_bits]."""
+def _covariance(codes: Codes) -> Covariance:
+    """The covariance of the bits, float32 [n_bits x n_bits]: 16 MiB for 2,048 bits."""
     if len(codes) < FEWEST_ITEMS:
         raise ValueError(f"there are {len(codes)} codes: bits can only be compared over at least two items")
     bits = unpack(codes, codes.shape[1] * BITS_PER_BYTE).astype(np.float32)
-    return np.asarray(bits - bits.mean(axis=0, dtype=np.float64).astype(np.float32))
+    centred = bits - bits.mean(axis=0, dtype=np.float64).astype(np.float32)
+    return np.asarray(centred.T @ centred / np.float32(len(centred)))
 
 
 def even_share(codes: Codes) -> float:
@@ -36,55 +36,24 @@ def even_share(codes: Codes) -> float:
     return float(((balance >= low) & (balance <= high)).mean())
 
 
-@dataclass(frozen=True)
-class _Covariance:
-    """Sums over the covariance of bits, times the number of items: what the statistics need, not the matrix itself.
-
-    trace; squares: of all entries; correlations: absolute, of pairs of different bits that change; n_changing: such bits.
-    """
-
-    trace: float
-    squares: float
-    correlations: float
-    n_changing: int
-
-    @classmethod
-    def of(cls, codes: Codes) -> _Covariance:
-        """Sum over blocks of at most 512 x n_bits entries at a time, each pair of bits once."""
-        centred = _centred_bits(codes)
-        variances = np.einsum("ij,ij->j", centred, centred, dtype=np.float64)
-        changing = np.ascontiguousarray(centred[:, variances > 0])
-        inverse = (1 / np.sqrt(variances[variances > 0])).astype(np.float32)
-        above, correlations = 0.0, 0.0
-        for start in range(0, changing.shape[1], BITS_PER_BLOCK):
-            stop = start + BITS_PER_BLOCK
-            block = np.triu(changing[:, start:stop].T @ changing[:, start:], k=1)
-            above += float(np.einsum("ij,ij->", block, block, dtype=np.float64))
-            block *= inverse[start:stop, np.newaxis]
-            correlations += float((np.abs(block) @ inverse[start:]).sum(dtype=np.float64))
-        squares = float(np.square(variances).sum()) + 2 * above
-        return cls(float(variances.sum()), squares, correlations, changing.shape[1])
-
-    def mean_correlation(self) -> float:
-        """See `bit_correlation`."""
-        if self.n_changing < 2:
-            raise ValueError(f"{self.n_changing} of the bits change: a correlation needs two that do")
-        return self.correlations / (self.n_changing * (self.n_changing - 1) / 2)
-
-    def participation(self) -> float:
-        """See `effective_bits`."""
-        if self.n_changing == 0:
-            raise ValueError("none of the bits changes over the items: they carry nothing")
-        return self.trace**2 / self.squares
-
-
 def bit_correlation(codes: Codes) -> float:
     """Mean absolute correlation between two different bits, 0 (independent) to 1 (one bit, repeated or inverted).
 
     codes: uint8 [n x n_bits/8]. Bits that never change have no correlation and are left out; ValueError where fewer than two
     are left. Independent bits of n items reach about sqrt(2 / (pi n)) by chance, see `chance_correlation`.
     """
-    return _Covariance.of(codes).mean_correlation()
+    return _mean_correlation(_covariance(codes))
+
+
+def _mean_correlation(covariance: Covariance) -> float:
+    variances = covariance.diagonal()
+    changing = np.flatnonzero(variances > 0)
+    if len(changing) < 2:
+        raise ValueError(f"{len(changing)} of the bits change: a correlation needs two that do")
+    scale = 1 / np.sqrt(variances[changing])
+    correlations = np.abs(covariance[np.ix_(changing, changing)]) * scale * scale[:, np.newaxis]
+    pairs = len(changing) * (len(changing) - 1)
+    return float((correlations.sum(dtype=np.float64) - correlations.trace(dtype=np.float64)) / pairs)
 
 
 def chance_correlation(n: int) -> float:
@@ -100,7 +69,15 @@ def effective_bits(codes: Codes) -> float:
     measurement", 2017; Del Giudice, "Effective dimensionality: a tutorial", 2021). Both sums follow from the covariance itself,
     its trace and its squared entries, so no eigenvalue is computed. ValueError where no bit changes.
     """
-    return _Covariance.of(codes).participation()
+    return _participation(_covariance(codes))
+
+
+def _participation(covariance: Covariance) -> float:
+    # The squares of a symmetric matrix's entries sum to those of its eigenvalues.
+    squares = np.einsum("ij,ij->", covariance, covariance, dtype=np.float64)
+    if squares == 0:
+        raise ValueError("none of the bits changes over the items: they carry nothing")
+    return float(covariance.trace(dtype=np.float64) ** 2 / squares)
 
 
 def random_pairs(embeddings: Floats, codes: Codes, seed: int, n_pairs: int) -> pd.DataFrame:
@@ -130,8 +107,8 @@ class BitStatistics:
     @classmethod
     def of(cls, codes: Codes) -> BitStatistics:
         """The statistics of codes, uint8 [n x n_bits/8]."""
-        covariance = _Covariance.of(codes)
-        measured = (even_share(codes), covariance.mean_correlation(), covariance.participation())
+        covariance = _covariance(codes)
+        measured = (even_share(codes), _mean_correlation(covariance), _participation(covariance))
         return cls(codes.shape[1] * BITS_PER_BYTE, *measured)
 
     def row(self) -> dict[str, int | float]:

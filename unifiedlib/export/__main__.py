@@ -53,7 +53,7 @@ def _summary(about: dict[str, Any]) -> str:
     onnx, size = about["checks"]["onnx"], sum(file["bytes"] for file in about["files"].values())
     return (
         f"{about['n_items']:,} items, {size / MIB:,.0f} MiB; model.onnx within {onnx['largest_difference']:.1e} of PyTorch on "
-        f"{onnx['pictures']} pictures, {onnx['equal_bits']:.2%} of bits equal"
+        f"{onnx['pictures']} pictures, {onnx['equal_bits']:.4%} of bits equal"
     )
 
 

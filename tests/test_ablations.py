@@ -290,7 +290,7 @@ def test_gathered_results_hold_all_rows_once_and_the_main_claims_first(found: Fo
     assert not scores.duplicated(keys).any()
     written = [claim["id"] for claim in json.loads((tmp_path / "claims.json").read_text())]
     assert written[0] == "C1"
-    assert len(written) == len(set(written)) == 12 + len(claims)
+    assert len(written) == len(set(written)) == 16 + len(claims)
     assert set(json.loads((tmp_path / "metrics.json").read_text())) == {*SIGNAL, *ALL}
 
 

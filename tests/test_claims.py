@@ -32,6 +32,12 @@ def per_query(levels, seeds=(0, 1, 2), spread=SPREAD):
     return pd.concat(frames, ignore_index=True)
 
 
+def with_merged(table, lost=0.0):
+    """The results, and those in the merged gallery: what the unified variant loses there, nothing else does."""
+    lower = np.where(table["variant"] == "unified", lost, 0.0)
+    return pd.concat([table, table.assign(gallery="merged", value=table["value"] - lower)], ignore_index=True)
+
+
 def levels(unified=0.6, lens=0.6, shop=0.6, imagenet=0.3, codes=0.6):
     found = {("lens", "float", "lens"): lens, ("shop_the_look", "float", "shop_the_look"): shop}
     for task in HEADLINES:
@@ -64,10 +70,10 @@ def test_no_difference_does_not_beat():
 
 
 def test_every_claim_is_judged_overall_and_on_every_task():
-    entries = judged(per_query(levels()))
+    entries = judged(with_merged(per_query(levels())))
     assert list(entries) == [
         *("C1", "C1/lens", "C1/shop_the_look", "C2", "C2/lens", "C2/shop_the_look"),
-        *("C3", "C3/lens", "C3/shop_the_look"),
+        *("C3", "C3/lens", "C3/shop_the_look", "C9", "C9/lens", "C9/shop_the_look"),
     ]
     assert {entry["verdict"] for entry in entries.values()} == {"replicated"}
     assert list(entries["C1"]) == ["id", "claim", "verdict", "effect", "low", "high", "how"]
@@ -133,9 +139,23 @@ def test_variant_that_was_not_evaluated_leaves_its_claim_untested():
 
 
 def test_only_the_tasks_own_gallery_and_headline_metric_count():
-    table = per_query(levels())
-    others = pd.concat([table.assign(gallery="merged", value=0.0), table.assign(metric="MAP@R", value=0.0)])
-    assert judged(pd.concat([table, others], ignore_index=True)) == judged(table)
+    table = with_merged(per_query(levels()))
+    other = table.assign(metric="MAP@R", value=0.0)
+    assert judged(pd.concat([table, other], ignore_index=True)) == judged(table)
+    lost = judged(with_merged(per_query(levels()), lost=0.3))
+    assert {lost[claim]["verdict"] for claim in ("C1", "C2", "C3")} == {"replicated"}
+
+
+def test_merged_gallery_is_judged_apart():
+    lost = judged(with_merged(per_query(levels()), lost=0.05))
+    assert (lost["C1"]["verdict"], lost["C9"]["verdict"]) == ("replicated", "not replicated")
+    assert lost["C9/lens"]["effect"] == pytest.approx(-0.05)
+    assert "loses on lens in the merged gallery: P@5 0.0500 lower than the specialist" in lost["C9"]["how"]
+
+
+def test_merged_gallery_that_was_not_searched_leaves_its_claim_untested():
+    entries = judged(per_query(levels()))
+    assert (entries["C9"]["verdict"], entries["C9"]["effect"]) == ("inconclusive", None)
 
 
 def test_order_of_rows_does_not_matter():
@@ -144,5 +164,5 @@ def test_order_of_rows_does_not_matter():
 
 
 def test_unknown_claim_is_refused_with_the_choices():
-    with pytest.raises(ValueError, match="no claim 'C99'; the claims are C1, C2, C3"):
+    with pytest.raises(ValueError, match="no claim 'C99'; the claims are C1, C2, C3, C9"):
         comparison("C99", "lens", 0.01, 0.02)

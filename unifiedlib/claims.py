@@ -1,8 +1,8 @@
-"""The paper's claims, judged: unified against specialists (C1) and ImageNet (C2), codes against floats (C3).
+"""The paper's claims, judged: unified against specialists (C1, and C9 in the merged gallery) and ImageNet (C2), codes (C3).
 
 Each claim says "on every task". So it is judged per task, by the 95 % interval of a paired difference in the
-task's headline metric (P@k, task gallery), against a threshold: 0, or minus a margin that counts as equally
-good.
+task's headline metric (P@k, in its own gallery but for C9), against a threshold: 0, or minus a margin that counts as
+equally good.
 
 - *replicated*: the whole interval lies above the threshold;
 - *not replicated*: the whole interval lies at or below it;
@@ -22,6 +22,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from unifiedlib.bootstrap import Interval, paired_bootstrap
+from unifiedlib.contract import MERGED
+from unifiedlib.scoring import OWN_GALLERY
 from unifiedlib.variants import IMAGENET, UNIFIED
 
 REPLICATED, NOT_REPLICATED, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
@@ -45,6 +47,7 @@ class Comparison:
     """A claim about one task: `ours` minus `theirs` lies above `threshold` (0, or minus a margin).
 
     id: as in claims.json, "C1/lens". part: what sets it apart from the claim's other comparisons, where the task does not.
+    gallery: in which both sides search, the task's own or the merged one.
     """
 
     id: str
@@ -54,6 +57,7 @@ class Comparison:
     theirs: Side
     threshold: float
     part: str = ""
+    gallery: str = OWN_GALLERY
 
     @property
     def where(self) -> str:
@@ -80,11 +84,12 @@ CLAIMS = {
     "C1": "The unified embedding is at least as good on every task as that task's specialist.",
     "C2": "The unified embedding beats the untrained ImageNet trunk on every task.",
     "C3": "Binary codes of the unified embedding keep its precision on every task.",
+    "C9": "In one merged gallery too, the unified embedding is at least as good on every task as that task's specialist.",
 }
 
 
 def comparison(claim_id: str, task: str, margin_c1: float, margin_c3: float) -> Comparison:
-    """What claim C1, C2 or C3 compares on one task."""
+    """What claim C1, C2, C3 or C9 compares on one task."""
     unified, own_id = Side(UNIFIED, "float", "the unified embedding"), f"{claim_id}/{task}"
     match claim_id:
         case "C1":
@@ -99,6 +104,10 @@ def comparison(claim_id: str, task: str, margin_c1: float, margin_c3: float) -> 
             codes = Side(UNIFIED, "binary", "the unified variant's code")
             claim = f"Binary codes keep the unified embedding's precision on {task}."
             return Comparison(own_id, claim, task, codes, unified, -margin_c3)
+        case "C9":
+            theirs = Side(task, "float", "the specialist")
+            claim = f"In the merged gallery, the unified embedding is at least as good on {task} as its specialist."
+            return Comparison(own_id, claim, task, unified, theirs, -margin_c1, gallery=MERGED)
     raise ValueError(f"there is no claim '{claim_id}'; the claims are {', '.join(CLAIMS)}")
 
 
@@ -110,7 +119,7 @@ def verdict_of(interval: Interval, threshold: float) -> str:
 
 
 def query_values(
-    per_query: pd.DataFrame, side: Side, task: str, metric: str
+    per_query: pd.DataFrame, side: Side, task: str, metric: str, gallery: str = OWN_GALLERY
 ) -> npt.NDArray[np.float64] | None:
     """A side's results [n_seed x n_query], seeds and queries ascending; None when there are none."""
     chosen = {
@@ -118,7 +127,7 @@ def query_values(
         "representation": side.representation,
         "task": task,
         "metric": metric,
-        "gallery": "task",
+        "gallery": gallery,
     }
     keep = np.logical_and.reduce(
         [(per_query[column] == value).to_numpy() for column, value in chosen.items()]
@@ -134,15 +143,14 @@ def _explain(
     it: Comparison, metric: str, means: tuple[float, float], found: Interval, shape: tuple[int, int], n: int
 ) -> str:
     n_seed, n_query = shape
+    task = f"{it.task} in the merged gallery" if it.gallery == MERGED else it.task
     ours, size = it.ours.name, f"{abs(found.mean):.4f}"
     if found.mean < 0:
-        outcome = (
-            f"{ours[0].upper()}{ours[1:]} loses on {it.task}: {metric} {size} lower than {it.theirs.name}"
-        )
+        outcome = f"{ours[0].upper()}{ours[1:]} loses on {task}: {metric} {size} lower than {it.theirs.name}"
     elif found.mean == 0:
-        outcome = f"On {it.task}, {ours} and {it.theirs.name} have the same {metric}"
+        outcome = f"On {task}, {ours} and {it.theirs.name} have the same {metric}"
     else:
-        outcome = f"On {it.task}, {ours} reaches a {metric} {size} higher than {it.theirs.name}"
+        outcome = f"On {task}, {ours} reaches a {metric} {size} higher than {it.theirs.name}"
     seeds = "1 seed, so how much trainings differ is not covered" if n_seed == 1 else f"{n_seed} seeds"
     rule = (
         "0"
@@ -158,7 +166,9 @@ def _explain(
 
 def judge(it: Comparison, per_query: pd.DataFrame, metric: str, seed: int, n_resamples: int) -> Judgement:
     """Judge one claim on one task from the per-query results (columns as in per_query.parquet)."""
-    ours, theirs = (query_values(per_query, side, it.task, metric) for side in (it.ours, it.theirs))
+    ours, theirs = (
+        query_values(per_query, side, it.task, metric, it.gallery) for side in (it.ours, it.theirs)
+    )
     if ours is None or theirs is None:
         absent = it.ours.variant if ours is None else it.theirs.variant
         how = f"Not tested on {it.task}: variant '{absent}' was not evaluated."
@@ -221,10 +231,10 @@ def judge_claims(
     seed: int,
     n_resamples: int,
 ) -> list[Claim]:
-    """Judge C1, C2 and C3, each overall and on every task ("C1", then "C1/<task>").
+    """Judge C1, C2, C3 and C9, each overall and on every task ("C1", then "C1/<task>").
 
     per_query: columns as in per_query.parquet; headlines: {task: its headline metric, such as "P@20"}.
-    margin_c1: by how much a specialist may be better and the unified embedding still counts as equally good.
+    margin_c1: by how much a specialist may be better and the unified embedding still counts as equally good (C1, C9).
     margin_c3: the same for codes against floats. Both in units of the metric, 0 to 1.
     Returns the entries of claims.json; effect, low and high are None where a variant was not evaluated.
     """

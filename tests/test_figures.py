@@ -237,14 +237,41 @@ def test_plain_table_formats_numbers_and_keeps_texts() -> None:
     assert all(text in html for text in ("12,345", "0.500", ">a<"))
 
 
-def test_examples_go_from_the_best_query_to_the_worst(world: SimpleNamespace) -> None:
-    chosen = retrieval.examples(
-        world.data, world.embeddings["unified"], world.results.per_query, "lens", "unified", 3, 5
-    )
-    scores = [example.score for example in chosen]
-    assert scores == sorted(scores, reverse=True)
+def ranking(n_query: int) -> pd.DataFrame:
+    return pd.DataFrame({"item": np.arange(n_query) + 100, "score": np.linspace(1, 0, n_query)})
+
+
+def test_chosen_queries_go_from_the_best_to_the_worst_at_equal_steps() -> None:
+    chosen = retrieval.choose_queries(ranking(9), 3)
+    assert chosen["rank"].tolist() == [1, 5, 9]
+    assert chosen["item"].tolist() == [100, 104, 108]
+
+
+def test_extremes_are_the_best_the_median_and_the_worst() -> None:
+    chosen = retrieval.extreme_queries(ranking(11), 1)
+    assert list(zip(chosen["place"], chosen["rank"], strict=True)) == [
+        ("best", 1),
+        ("median", 6),
+        ("worst", 11),
+    ]
+    assert retrieval.extreme_queries(ranking(20), 2)["rank"].tolist() == [1, 2, 10, 11, 19, 20]
+
+
+def test_extremes_of_few_queries_hold_each_once() -> None:
+    chosen = retrieval.extreme_queries(ranking(4), 2)
+    assert list(zip(chosen["place"], chosen["rank"], strict=True)) == [
+        *(("best", 1), ("best", 2), ("median", 3), ("worst", 4)),
+    ]
+    assert retrieval.extreme_queries(ranking(1), 3)["place"].tolist() == ["best"]
+
+
+def test_examples_carry_the_score_and_the_place_that_they_were_chosen_by(world: SimpleNamespace) -> None:
     ranked = retrieval.ranked_queries(world.results.per_query, "lens", 5, "unified")
-    assert [scores[0], scores[-1]] == [ranked["score"].max(), ranked["score"].min()]
+    chosen = retrieval.examples(
+        world.data, world.embeddings["unified"], "lens", retrieval.extreme_queries(ranked, 1), 5
+    )
+    assert [one.place for one in chosen] == ["best", "median", "worst"]
+    assert [chosen[0].score, chosen[-1].score] == [ranked["score"].max(), ranked["score"].min()]
 
 
 def test_found_items_are_right_exactly_where_they_carry_the_query_label(world: SimpleNamespace) -> None:
@@ -278,7 +305,8 @@ def test_k_beyond_the_gallery_is_named(world: SimpleNamespace) -> None:
 
 def test_grid_draws_query_blue_right_green_wrong_red(world: SimpleNamespace) -> None:
     stored = world.embeddings["unified"]
-    chosen = retrieval.examples(world.data, stored, world.results.per_query, "lens", "unified", 2, 6)
+    ranked = retrieval.ranked_queries(world.results.per_query, "lens", 5, "unified")
+    chosen = retrieval.examples(world.data, stored, "lens", retrieval.choose_queries(ranked, 2), 6)
     found = borders(figures.example_grid(world.data, chosen, "lens"))
     right = sum(int(one.right.sum()) for example in chosen for one in example.found if one.right is not None)
     assert found.count(to_rgb(palette.QUERY)) == 2

@@ -14,13 +14,13 @@ import pytest
 from nbformat import NotebookNode
 
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import ABLATED, COLLECTIONS, OF_ABLATIONS, load_params, stage_parameters
+from unifiedlib.params import ABLATED, COLLECTIONS, OF_ABLATIONS, OF_ALL, load_params, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
 STAGES = {path.stem[3:]: path for path in NOTEBOOKS if path.stem != "00_tour"}
 MARK = "# NBVAL_CHECK_OUTPUT"
-LARGEST = 400_000
+LARGEST = 420_000
 MOST_LINES = 12
 LOOPS = (ast.FunctionDef, ast.For, ast.While, ast.ListComp, ast.Lambda)
 MACHINE = re.compile(r"/(?:tmp|home|root|work|Users)/")
@@ -51,6 +51,7 @@ def test_there_is_a_notebook_for_each_stage_and_a_tour() -> None:
         "06_ablation",
         "07_ablations",
         "08_codes",
+        "12_verdicts",
     ]
 
 
@@ -82,8 +83,15 @@ def test_notebook_takes_what_params_yaml_gives_it(stage: str, collection: str) -
     if stage in OF_ABLATIONS and collection not in ABLATED:
         pytest.skip("no ablations are run on it")
     params = load_params(REPOSITORY / "params.yaml")
+    if stage in OF_ALL:
+        pytest.skip("it shows all collections")
     variant = {"train": "unified", "ablation": "flashlight_lens"}.get(stage)
     check_parameters(STAGES[stage], stage_parameters(params, stage, collection, variant))
+
+
+@pytest.mark.parametrize("stage", OF_ALL)
+def test_notebook_of_all_collections_takes_what_params_yaml_gives_it(stage: str) -> None:
+    check_parameters(STAGES[stage], stage_parameters(load_params(REPOSITORY / "params.yaml"), stage, None))
 
 
 @notebooks

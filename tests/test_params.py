@@ -11,6 +11,7 @@ from unifiedlib.params import (
     ABLATED,
     COLLECTIONS,
     OF_ABLATIONS,
+    OF_ALL,
     STAGE_FOLDERS,
     ParameterError,
     load_params,
@@ -174,8 +175,8 @@ def test_assemble_passes_what_only_one_collection_has_as_one_table() -> None:
 @pytest.mark.parametrize("stage", STAGE_FOLDERS)
 @pytest.mark.parametrize("collection", COLLECTIONS)
 def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
-    if stage in OF_ABLATIONS and collection not in ABLATED:
-        pytest.skip("no ablations are run on it")
+    if stage in OF_ALL or (stage in OF_ABLATIONS and collection not in ABLATED):
+        pytest.skip("it is not run on this collection")
     params = load_params(REPOSITORY / "params.yaml")
     variant = {"train": UNIFIED, "ablation": "no_layer_norm"}.get(stage)
     values = stage_parameters(params, stage, collection, variant)
@@ -314,3 +315,15 @@ def test_main_variant_is_no_ablation() -> None:
 def test_every_ablation_can_be_trained(collection: str, variant: str) -> None:
     values = stage_parameters(load_params(REPOSITORY / "params.yaml"), "train", collection, variant)
     TrainSettings(**{field.name: values[field.name] for field in fields(TrainSettings)})
+
+
+def test_page_of_verdicts_gets_every_margin_and_takes_no_collection() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    values = stage_parameters(params, "verdicts", None)
+    assert values["collections"] == ["decor", "photos"]
+    assert values["margins"]["photos C9"] == params.evaluate.photos.margin_c1
+    assert values["margins"]["decor C6"] == params.ablate.margin_c6
+    with pytest.raises(ParameterError, match="stage verdicts takes no --collection"):
+        stage_parameters(params, "verdicts", "decor")
+    with pytest.raises(ParameterError, match="stage evaluate needs --collection"):
+        stage_parameters(params, "evaluate", None)

@@ -35,6 +35,7 @@ SHOWING = (
     "unifiedlib.story",
     "unifiedlib.ablation_story",
     "unifiedlib.codes_story",
+    "unifiedlib.verdict_story",
     "unifiedlib.experiments",
     "unifiedlib.retrieval",
 )
@@ -49,7 +50,7 @@ STAGES = {
     "ablation": "06_ablation",
     "codes": "08_codes",
 }
-REPORTS = {"report": "05_report", "ablations": "07_ablations"}
+REPORTS = {"report": "05_report", "ablations": "07_ablations", "verdicts": "12_verdicts"}
 
 
 def dependencies(stage: str) -> list[str]:
@@ -159,7 +160,9 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
         for variant in ablations
     ]
     gathered = [f"{stage}@{name}" for stage in ("ablations", "codes") for name in ABLATED]
-    assert sorted(listed.stdout.split()) == sorted(["clean", *once, *trained, *ablated, *gathered])
+    assert sorted(listed.stdout.split()) == sorted(
+        ["clean", *once, *trained, *ablated, *gathered, "verdicts"]
+    )
 
 
 def test_ablations_are_trained_by_what_the_others_are() -> None:

@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ruamel.yaml import YAML
 
 from unifiedlib.parameter_cell import type_name
-from unifiedlib.params import STAGE_FOLDERS, Value, load_params, stage_parameters
+from unifiedlib.params import OF_ALL, STAGE_FOLDERS, Value, load_params, notebook_name, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WORK = {
@@ -23,6 +23,7 @@ WORK = {
     "ablation": "out = resolve(ablation_score_folder) / variant",
     "ablations": "out = resolve(ablation_result_folder)",
     "codes": "out = resolve(codes_result_folder)",
+    "verdicts": "out = resolve(verdict_folder)",
 }
 ABLATION = "no_layer_norm"
 WRITE = """from unifiedlib.paths import resolve
@@ -53,24 +54,19 @@ def toy_notebook(stage: str, values: Mapping[str, Value], *sources: str) -> nbfo
     )
 
 
-def number_of(stage: str) -> int:
-    """The number that a stage's notebook carries."""
-    return 1 + list(STAGE_FOLDERS).index(stage)
-
-
 def values_of(root: Path, stage: str, collection: str = "decor") -> dict[str, Value]:
     """What a stage's notebook gets, by the params.yaml of `root`."""
     params = load_params(root / "params.yaml")
     trained = getattr(params.variants, collection)[0]
     variant = {"train": trained, "ablation": ABLATION}.get(stage)
-    return stage_parameters(params, stage, collection, variant)
+    return stage_parameters(params, stage, None if stage in OF_ALL else collection, variant)
 
 
 def write_notebook(
     root: Path, stage: str, *sources: str, folder: str = "notebooks", **changed: Value
 ) -> Path:
     """Write a toy notebook of `stage`; `changed` overrides what its parameters cell declares."""
-    path = root / folder / f"{number_of(stage):02d}_{stage}.ipynb"
+    path = root / folder / f"{notebook_name(stage)}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(toy_notebook(stage, values_of(root, stage) | changed, *sources), path)
     return path

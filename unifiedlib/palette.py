@@ -58,6 +58,7 @@ REPRESENTATIONS = {
     "itq": Look("#2A9D8F", "v"),
     "pq": Look("#9AA0A6", "D"),
 }
+COLLECTIONS = {"decor": Look("#4B1D82", "o"), "photos": Look("#C2571A", "s")}
 OTHERS = (
     Look("#7A9E3B", "X"),
     Look("#A0522D", "*"),

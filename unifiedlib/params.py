@@ -43,17 +43,32 @@ FOLDERS = {
     "ablation_score_folder": "ablations/{collection}/scores",
     "ablation_result_folder": "results/{collection}-ablations",
     "codes_result_folder": "results/{collection}-codes",
+    "executed_folder": "executed/{collection}",
+    "results_folder": "results",
+    "verdict_folder": "verdicts",
 }
 STAGE_FOLDERS = {
     "assemble": ("data_folder",),
     "train": ("data_folder", "model_folder", "checkpoint_folder"),
     "binarize": ("data_folder", "model_folder", "embedding_folder"),
     "evaluate": ("data_folder", "embedding_folder", "result_folder"),
-    "report": ("data_folder", "model_folder", "embedding_folder", "result_folder"),
+    "report": ("data_folder", "model_folder", "embedding_folder", "result_folder", "executed_folder"),
     "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
     "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
     "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
+    "verdicts": ("results_folder", "verdict_folder"),
 }
+OF_ALL = ("verdicts",)
+NUMBERS = {stage: number for number, stage in enumerate(STAGE_FOLDERS, start=1)} | {"verdicts": 12}
+
+
+def notebook_name(stage: str) -> str:
+    """Name of a stage's notebook, without its suffix.
+
+    >>> notebook_name("assemble")
+    '01_assemble'
+    """
+    return f"{NUMBERS[stage]:02d}_{stage}"
 
 
 def nearest(name: str, choices: tuple[str, ...]) -> str:
@@ -247,6 +262,18 @@ def _codes_parameters(params: Params, collection: str) -> dict[str, Value]:
     return {**dict(params.codes), **dict(embedding), **dict(scoring), "device": params.device}
 
 
+def _verdict_parameters(params: Params) -> dict[str, Value]:
+    """What the page of verdicts gets: whose they are, and each claim's margin on each collection, {"decor C1": 0.01}."""
+    margins: dict[str, Setting] = {}
+    for collection in params.verdicts.collections:
+        _require(collection, "collection", COLLECTIONS)
+        scoring = getattr(params.evaluate, collection)
+        own = dict.fromkeys(("C1", "C1-total", "C9"), scoring.margin_c1)
+        own |= {"C3": scoring.margin_c3, "C6": params.ablate.margin_c6}
+        margins |= {f"{collection} {claim}": margin for claim, margin in own.items()}
+    return {"collections": params.verdicts.collections, "margins": margins}
+
+
 def _own_parameters(params: Params, stage: str, collection: str, variant: str | None) -> dict[str, Value]:
     """What one stage gets beside what all get."""
     if stage == "ablations":
@@ -268,7 +295,7 @@ def _own_parameters(params: Params, stage: str, collection: str, variant: str | 
 
 
 def stage_parameters(
-    params: Params, stage: str, collection: str, variant: str | None = None
+    params: Params, stage: str, collection: str | None, variant: str | None = None
 ) -> dict[str, Value]:
     """The flat name → value table that the notebook of `stage` gets.
 
@@ -276,10 +303,17 @@ def stage_parameters(
     assemble. For assemble, the keys that belong to one collection alone come as one table, `settings`. `variant` for train and
     ablation, `variants` for binarize, evaluate and report. Train gets an ablation's changes merged into its section, with
     `tasks`; ablation gets them as `changes`, and beside them what binarize and evaluate know. `experiments` for ablations;
-    codes gets what binarize and evaluate know, and the `ablations` that are studied.
+    codes gets what binarize and evaluate know, and the `ablations` that are studied. A stage of `OF_ALL` takes no collection.
     Raises ParameterError for an unknown stage, collection or variant, or a variant where none belongs.
     """
     _require(stage, "stage", STAGE_FOLDERS)
+    if stage in OF_ALL:
+        if collection is not None or variant is not None:
+            raise ParameterError(f"stage {stage} takes no --collection and no --variant: it shows all")
+        own = {name: FOLDERS[name] for name in STAGE_FOLDERS[stage]}
+        return {**_verdict_parameters(params), "threads": params.threads, **own}
+    if collection is None:
+        raise ParameterError(f"stage {stage} needs --collection")
     _require(collection, "collection", COLLECTIONS)
     _check_variant(params, stage, collection, variant)
     values = _own_parameters(params, stage, collection, variant)

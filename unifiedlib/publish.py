@@ -18,7 +18,7 @@ from unifiedlib.figures import decor
 from unifiedlib.files import atomic_path, write_json, write_table
 from unifiedlib.params import load_params
 from unifiedlib.results import headlines, own_rows, result_table, table_markdown
-from unifiedlib.retrieval import examples, load_variants
+from unifiedlib.retrieval import choose_queries, examples, load_variants, ranked_queries
 from unifiedlib.scoring import OWN_GALLERY
 from unifiedlib.show import result_folder
 from unifiedlib.variants import UNIFIED
@@ -105,7 +105,10 @@ def publish_overview() -> None:
     seeds = sorted(pd.read_csv(paths.resolve("results/decor/scores.csv"))["seed"].unique().tolist())
     stored = load_variants(data, paths.resolve("embeddings/decor"), [UNIFIED], seeds)[UNIFIED]
     per_query = pd.read_parquet(paths.resolve("results/decor/per_query.parquet"))
-    chosen = {task: examples(data, stored, per_query, task, UNIFIED, 5, k=8)[1:3] for task in data.tasks}
+    chosen = {}
+    for task, about in data.tasks.items():
+        ranked = ranked_queries(per_query, task, about.k, UNIFIED)
+        chosen[task] = examples(data, stored, task, choose_queries(ranked, 5)[1:3], k=8)
     figures.save_figure(figures.overview_grid(data, chosen), paths.resolve("docs/figures/overview.png"))
 
 

@@ -33,13 +33,19 @@ class Found:
 
 @dataclass(frozen=True)
 class Example:
-    """One query and what it finds, once per representation. score: its own headline metric; n_relevant: its matches."""
+    """One query and what it finds, once per representation.
+
+    score: its own headline metric; n_relevant: its matches; rank: its place from the best query, 1, to the worst; place: which
+    part of the ranking it was chosen from, such as "median".
+    """
 
     item: int
     label: str
     score: float
     n_relevant: int
     found: list[Found]
+    rank: int
+    place: str
 
 
 def load_variants(
@@ -100,32 +106,51 @@ def ranked_queries(per_query: pd.DataFrame, task: str, k: int, variant: str) -> 
 
 
 def choose_queries(ranked: pd.DataFrame, count: int) -> pd.DataFrame:
-    """`count` queries at equal steps from the best to the worst: no one picks them by hand. Adds the column `rank` (1 = best)."""
+    """`count` queries at equal steps from the best to the worst: no one picks them. Adds the columns `rank` and `place`."""
     places = np.unique(np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(np.int64))
-    return ranked.iloc[places].assign(rank=places + 1)
+    return ranked.iloc[places].assign(rank=places + 1, place="")
+
+
+def extreme_queries(ranked: pd.DataFrame, count: int) -> pd.DataFrame:
+    """The `count` best queries, the `count` around the median and the `count` worst: successes and failures by rule.
+
+    Adds the columns `rank` (1 = best) and `place` (best, median or worst); a query stands in the first of these that it is in.
+    """
+    n_query = len(ranked)
+    middle = max((n_query - count) // 2, 0)
+    starts = {"best": 0, "median": middle, "worst": max(n_query - count, 0)}
+    chosen = {
+        row: place
+        for place, start in reversed(starts.items())
+        for row in range(start, min(start + count, n_query))
+    }
+    rows = sorted(chosen)
+    return ranked.iloc[rows].assign(rank=np.array(rows) + 1, place=[chosen[row] for row in rows])
 
 
 def examples(
     collection: Collection,
     stored: StoredEmbeddings,
-    per_query: pd.DataFrame,
     task: str,
-    variant: str,
-    count: int,
+    chosen: pd.DataFrame,
     k: int,
 ) -> list[Example]:
-    """Queries of a task chosen by `choose_queries`, with their first `k` results, to be drawn as a grid."""
-    ranked = ranked_queries(per_query, task, collection.tasks[task].k, variant)
+    """Chosen queries of a task with their first `k` results, to be drawn as a grid.
+
+    chosen: columns item, score, rank and place, as `choose_queries` and `extreme_queries` give them.
+    """
     relevance = task_relevance(collection, task, task)
     n_relevant = dict(zip(relevance.query_items.tolist(), relevance.n_relevant.tolist(), strict=True))
     labels = collection.eval_labels(task)
     return [
         Example(
-            row.item,
-            str(labels[row.item]),
-            float(row.score),
-            n_relevant[row.item],
-            find(collection, stored, task, row.item, k),
+            item=row.item,
+            label=str(labels[row.item]),
+            score=float(row.score),
+            n_relevant=n_relevant[row.item],
+            found=find(collection, stored, task, row.item, k),
+            rank=int(row.rank),
+            place=str(row.place),
         )
-        for row in choose_queries(ranked, count).itertuples()
+        for row in chosen.itertuples()
     ]

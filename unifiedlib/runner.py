@@ -39,7 +39,15 @@ from unifiedlib.cleaning import clean_notebooks
 from unifiedlib.files import atomic_path
 from unifiedlib.html import render
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import COLLECTIONS, STAGE_FOLDERS, Value, load_params, stage_parameters
+from unifiedlib.params import (
+    COLLECTIONS,
+    OF_ALL,
+    STAGE_FOLDERS,
+    Value,
+    load_params,
+    notebook_name,
+    stage_parameters,
+)
 from unifiedlib.progress import LOG_VARIABLE
 
 NOTEBOOKS = Path("notebooks")
@@ -60,6 +68,7 @@ OUTPUTS = {
     "ablation": "{ablation_score_folder}/{variant}",
     "ablations": "{ablation_result_folder}",
     "codes": "{codes_result_folder}",
+    "verdicts": "{verdict_folder}",
 }
 
 
@@ -69,18 +78,20 @@ class StageError(RuntimeError):
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of the pipeline for one collection, and for one variant where it has one.
+    """One stage of the pipeline for one collection (None: for all), and for one variant where it has one.
 
     is_ablation: whether the variant is one of `ablations` in params.yaml.
     """
 
     name: str
-    collection: str
+    collection: str | None
     variant: str | None = None
     is_ablation: bool = False
 
     def __str__(self) -> str:
         """As DVC names it."""
+        if self.collection is None:
+            return self.name
         if self.variant is None:
             return f"{self.name}@{self.collection}"
         if self.name == "ablation":
@@ -92,12 +103,12 @@ class Stage:
     @property
     def notebook(self) -> str:
         """Name of the stage's notebook, without its suffix."""
-        return f"{1 + list(STAGE_FOLDERS).index(self.name):02d}_{self.name}"
+        return notebook_name(self.name)
 
     def executed(self, suffix: str) -> Path:
         """The executed notebook (`.ipynb`), its page (`.html`), or the copy of one that failed (`.failed.ipynb`)."""
         variant = f"-{self.variant}" if self.variant else ""
-        return paths.resolve(EXECUTED / self.collection / f"{self.notebook}{variant}{suffix}")
+        return paths.resolve(EXECUTED / (self.collection or "") / f"{self.notebook}{variant}{suffix}")
 
     def output(self, values: Mapping[str, Value]) -> Path | None:
         """The folder that this stage writes, if it writes one."""
@@ -200,7 +211,7 @@ def _failure(stage: Stage, sentence: str) -> StageError:
     return StageError(f"{stage} stopped: {sentence}{where}")
 
 
-def find_stage(name: str, collection: str, variant: str | None) -> Stage:
+def find_stage(name: str, collection: str | None, variant: str | None) -> Stage:
     """The stage of that name, by params.yaml."""
     params = load_params(paths.resolve("params.yaml"))
     return Stage(name, collection, variant, variant in params.ablations)
@@ -237,7 +248,7 @@ def run_stage(stage: Stage) -> Path:
         filter(
             None,
             [
-                f"collection {stage.collection}",
+                stage.collection and f"collection {stage.collection}",
                 stage.variant and f"variant {stage.variant}",
                 f"stage {stage.name}",
             ],
@@ -257,6 +268,9 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     stages.add_parser("clean", help="write the notebooks without outputs to build/notebooks")
     for name in STAGE_FOLDERS:
         stage = stages.add_parser(name, help=f"execute the notebook of {name}")
+        if name in OF_ALL:
+            stage.set_defaults(collection=None, variant=None)
+            continue
         stage.add_argument("--collection", required=True, choices=COLLECTIONS)
         if name in ("train", "ablation"):
             stage.add_argument("--variant", required=True)

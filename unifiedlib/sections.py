@@ -228,6 +228,12 @@ class Codes(Section):
     pq_iterations: Count
 
 
+class Verdicts(Section):
+    """`verdicts`: the page on which the claims' verdicts stand beside each other (`unifiedlib.verdicts`)."""
+
+    collections: Variants
+
+
 class Params(Section):
     """The whole of params.yaml.
 
@@ -248,3 +254,4 @@ class Params(Section):
     experiments: dict[Variant, Variants]
     ablate: Ablate
     codes: Codes
+    verdicts: Verdicts

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 
 from unifiedlib import paths
-from unifiedlib.loaders.reference import METRIC, ZHAI_WU, beside_reference, reference_numbers
 from unifiedlib.params import COLLECTIONS
+from unifiedlib.reference import METRIC, ZHAI_WU, beside_reference, reference_numbers
 from unifiedlib.results import own_rows, result_table, table_markdown
 
 

@@ -6,6 +6,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import pandas as pd
 from unifiedlib.contract import Collection
 from unifiedlib.figures.tables import signed
 from unifiedlib.losses import NO_LABEL
+from unifiedlib.reference import METRIC, ZHAI_WU, beside_reference, reference_numbers
 from unifiedlib.results import headlines, result_table
 from unifiedlib.stages import seed_folder
 from unifiedlib.training_data import training_data
@@ -143,15 +145,30 @@ def summary(results: Results) -> str:
 
 
 def reasons(claims: Sequence[Claim]) -> str:
-    """How each verdict on each task came about: a Markdown list, folded away."""
+    """How each verdict on each task came about: a list in HTML, folded away, in one line so that Markdown leaves it whole."""
     lines = [
-        f"- **{claim['id']} {claim['verdict']}.** {claim['how']}"
+        f"<li><b>{claim['id']} {claim['verdict']}.</b> {escape(str(claim['how']))}</li>"
         for claim in claims
         if "/" in str(claim["id"])
     ]
-    return "\n".join(
-        ["<details><summary>How each verdict came about</summary>", "", *lines, "", "</details>"]
+    return f"<details><summary>How each verdict came about</summary><ul>{''.join(lines)}</ul></details>"
+
+
+def beside_published(scores: pd.DataFrame) -> tuple[str, pd.DataFrame]:
+    """A sentence, and the published numbers: beside the measured ones where the collection has public benchmarks, else alone."""
+    published = reference_numbers()
+    if (scores["task"].isin(published["task"]) & (scores["metric"] == METRIC)).any():
+        said = f"Measured {METRIC} beside the published Recall@1, which is the same number ({ZHAI_WU})."
+        return said, beside_reference(scores).drop(columns="source")
+    said = (
+        "No number has been published for these pictures. What was reported on public benchmarks by the method's first paper "
+        f"({ZHAI_WU}; Recall@1, here {METRIC}) shows what to expect of codes and widths, not of these tasks; "
+        "`make cub`, `cars`, `sop` and `inshop` measure the same here."
     )
+    wide = published.pivot_table(
+        index=["dim", "representation"], columns="task", values="value", sort=False
+    ).reset_index()
+    return said, wide.rename_axis(columns=None)
 
 
 def count_table(collection: Collection) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from official_archives import WRITERS
 from unifiedlib.assembly import assemble_pictures
 from unifiedlib.evaluation import SCORE_COLUMNS
 from unifiedlib.loaders.benchmarks import TABLES, benchmarks_tables, official_folder
-from unifiedlib.loaders.reference import beside_reference, reference_numbers
+from unifiedlib.reference import beside_reference, reference_numbers
 
 pytestmark = pytest.mark.filterwarnings("ignore::unifiedlib.loaders.official_tables.BenchmarkWarning")
 

@@ -18,11 +18,12 @@ from unifiedlib.figures.codes_study import (
     hamming_by_width,
     precision_against_bytes,
 )
+from unifiedlib.figures.domain_gap import domain_gap_figure
 from unifiedlib.figures.pictures import contact_sheet, contact_sheets, label_frequency, label_table
 from unifiedlib.figures.projection import projection_figure, projection_table
 from unifiedlib.figures.retrieval import example_grid, example_grids, overview_grid, result_grid
 from unifiedlib.figures.scores import float_against_binary, merged_against_own, score_heatmap
-from unifiedlib.figures.tables import claim_table, plain_table, score_table
+from unifiedlib.figures.tables import claim_table, plain_table, score_table, score_tables
 from unifiedlib.figures.training import (
     accuracy_curves,
     gain_table,
@@ -34,6 +35,7 @@ from unifiedlib.figures.training import (
     rate_curve,
     throughput_curve,
 )
+from unifiedlib.figures.verdicts import forest_figure, verdict_matrix
 
 __all__ = [
     "accuracy_curves",
@@ -47,10 +49,12 @@ __all__ = [
     "contact_sheet",
     "contact_sheets",
     "cosine_against_hamming",
+    "domain_gap_figure",
     "example_grid",
     "example_grids",
     "experiment_figure",
     "float_against_binary",
+    "forest_figure",
     "gain_table",
     "gradient_shares",
     "gradient_table",
@@ -74,8 +78,10 @@ __all__ = [
     "say",
     "score_heatmap",
     "score_table",
+    "score_tables",
     "size_table",
     "statistics_table",
     "throughput_curve",
     "value_distribution",
+    "verdict_matrix",
 ]

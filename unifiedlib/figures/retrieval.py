@@ -10,7 +10,7 @@ from unifiedlib.contract import Collection
 from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.figures.tiles import Row, Tile, as_caption, sheet
 from unifiedlib.palette import QUERY, RIGHT, RIGHT_SIGN, SOFT, WRONG, WRONG_SIGN
-from unifiedlib.retrieval import Example, Found, examples
+from unifiedlib.retrieval import Example, Found, examples, extreme_queries, ranked_queries
 
 
 def _distance(found: Found, place: int) -> str:
@@ -46,15 +46,23 @@ def result_grid(
     return sheet(_rows(collection, Tile(query, "", QUERY), about, found, 0.0), title, margin=0.75)
 
 
+def _about(one: Example, k: int) -> str:
+    """What stands beside a query: how it was chosen, what it shows, how it fared."""
+    place = f"{one.place} ({one.rank:,})\n" if one.place else ""
+    return f"{place}{as_caption(one.label)}\n\nP@{k}: {one.score:.2f}\n({one.n_relevant} right exist)"
+
+
 def example_grid(collection: Collection, chosen: list[Example], task: str) -> Figure:
-    """Queries from best to worst, each with a row of results by floats and one by codes."""
-    rows = []
+    """Queries, each with a row of results by floats and one by codes; a gap where another part of the ranking begins."""
+    rows: list[Row] = []
     k = collection.tasks[task].k
     for number, one in enumerate(chosen):
-        about = f"{as_caption(one.label)}\n\nP@{k}: {one.score:.2f}\n({one.n_relevant} right exist)"
-        query = Tile(collection.pixels[one.item], "", QUERY)
-        rows += _rows(collection, query, about, one.found, 0.2 if number else 0.0)
-    title = f"{task}: queries at equal steps from the best to the worst, and what each finds first"
+        begins = number > 0 and one.place != chosen[number - 1].place
+        gap = 0.45 if begins else 0.2 if number else 0.0
+        rows += _rows(
+            collection, Tile(collection.pixels[one.item], "", QUERY), _about(one, k), one.found, gap
+        )
+    title = f"{task}: the best, the median and the worst queries, and what each finds first"
     return sheet(rows, title, margin=0.75)
 
 
@@ -66,11 +74,12 @@ def example_grids(
     count: int,
     k: int = 10,
 ) -> list[Figure]:
-    """`example_grid` of each task: `count` queries of a variant with their first `k` results, fewer in a smaller gallery."""
+    """`example_grid` of each task: a variant's `count` best, median and worst queries with their first `k` results."""
     grids = []
     for task in collection.tasks:
         shown = min(k, len(collection.gallery(task)) - 1)
-        chosen = examples(collection, stored, per_query, task, variant, count, shown)
+        ranked = ranked_queries(per_query, task, collection.tasks[task].k, variant)
+        chosen = examples(collection, stored, task, extreme_queries(ranked, count), shown)
         grids.append(example_grid(collection, chosen, task))
     return grids
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from pandas.io.formats.style import Styler
@@ -10,6 +10,7 @@ from pandas.io.formats.style import Styler
 from unifiedlib.palette import SOFT, VERDICT_SIGNS, VERDICTS
 from unifiedlib.results import result_table
 from unifiedlib.scoring import OWN_GALLERY
+from unifiedlib.variants import IMAGENET
 
 LEFT = [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}]
 
@@ -66,6 +67,18 @@ def score_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> Styler:
     return (
         text.style.set_uuid(f"scores_{gallery}").set_table_styles(centred).apply(lambda _: style, axis=None)
     )
+
+
+def score_tables(scores: Mapping[str, pd.DataFrame]) -> list[Styler]:
+    """`score_table` of each collection, with its name and the number of seeds as caption."""
+    tables = []
+    for collection, rows in scores.items():
+        count = rows.loc[rows["variant"] != IMAGENET, "seed"].nunique()
+        plural = "" if count == 1 else "s"
+        tables.append(
+            score_table(rows).set_uuid(collection).set_caption(f"{collection}, {count} seed{plural}")
+        )
+    return tables
 
 
 def claim_table(claims: Sequence[dict[str, str | float | None]]) -> Styler:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from unifiedlib.loaders.benchmarks import BENCHMARKS
 from unifiedlib.scoring import OWN_GALLERY
 
 METRIC = "P@1"
+BENCHMARKS = ("cub", "cars", "sop", "inshop")
 ZHAI_WU = "Zhai and Wu, Classification is a Strong Baseline for Deep Metric Learning, BMVC 2019, ResNet-50"
 PUBLISHED = (
     (2048, "float", (0.6536, 0.8950, 0.7955, 0.8935)),

@@ -36,6 +36,7 @@ SHOWING = (
     "unifiedlib.ablation_story",
     "unifiedlib.codes_story",
     "unifiedlib.verdict_story",
+    "unifiedlib.dvc_views",
     "unifiedlib.experiments",
     "unifiedlib.retrieval",
 )

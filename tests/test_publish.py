@@ -11,6 +11,7 @@ from unifiedlib import paths
 from unifiedlib.evaluation import SCORE_COLUMNS
 from unifiedlib.files import write_json, write_table
 from unifiedlib.publish import (
+    ALL,
     PUBLISHED,
     SHOWN,
     ablation_markdown,
@@ -19,10 +20,13 @@ from unifiedlib.publish import (
     markers,
     publish_ablations,
     publish_codes,
+    publish_verdicts,
     published_markdown,
+    verdicts_markdown,
     with_section,
 )
 from unifiedlib.results import own_rows
+from unifiedlib.verdicts import Judged, effect_table, verdict_table, write_verdicts
 
 
 @pytest.mark.parametrize("collection", SHOWN)
@@ -202,3 +206,28 @@ def test_specialists_are_shown_on_their_own_task_only() -> None:
         ["lens", "lens"],
         ["unified", "lens"],
     ]
+
+
+def test_readme_shows_the_published_verdicts() -> None:
+    readme = paths.resolve("README.md").read_text(encoding="utf-8")
+    content = verdicts_markdown(paths.resolve(PUBLISHED))
+    assert with_section(readme, ALL, content, "verdicts") == readme, "run `make verdicts publish`"
+
+
+def test_verdicts_are_copied_with_their_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    start, end = markers(ALL, "verdicts")
+    (tmp_path / "README.md").write_text(f"# a readme\n{start}\nold\n{end}\n", encoding="utf-8")
+    publish_verdicts()
+    assert "old" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+    judged = [Judged("decor", (claim("C1", "not replicated"), claim("C1/lens", "not replicated")), 3)]
+    write_verdicts(tmp_path / "verdicts", verdict_table(judged), effect_table(judged, {}))
+    Image.new("RGB", (20, 10), "white").save(tmp_path / "verdicts/forest.png")
+    publish_verdicts()
+    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "✗ not replicated<br>−0.100 (−0.200 to +0.000)" in readme
+    assert "not tested" in readme
+    assert readme == with_section(readme, ALL, verdicts_markdown(tmp_path / PUBLISHED), "verdicts")
+    assert (tmp_path / "docs/figures/verdicts.png").is_file()
+    assert len(pd.read_csv(tmp_path / PUBLISHED / "effects.csv")) == 1

@@ -44,6 +44,8 @@ FOLDERS = {
     "ablation_result_folder": "results/{collection}-ablations",
     "codes_result_folder": "results/{collection}-codes",
     "executed_folder": "executed/{collection}",
+    "metric_folder": "results/metrics",
+    "plot_folder": "results/plots",
     "results_folder": "results",
     "verdict_folder": "verdicts",
 }
@@ -52,9 +54,15 @@ STAGE_FOLDERS = {
     "train": ("data_folder", "model_folder", "checkpoint_folder"),
     "binarize": ("data_folder", "model_folder", "embedding_folder"),
     "evaluate": ("data_folder", "embedding_folder", "result_folder"),
-    "report": ("data_folder", "model_folder", "embedding_folder", "result_folder", "executed_folder"),
+    "report": (
+        *("data_folder", "model_folder", "embedding_folder", "result_folder"),
+        *("executed_folder", "metric_folder", "plot_folder"),
+    ),
     "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
-    "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
+    "ablations": (
+        *("result_folder", "ablation_score_folder", "ablation_result_folder"),
+        *("metric_folder", "plot_folder"),
+    ),
     "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
     "verdicts": ("results_folder", "verdict_folder"),
 }

@@ -22,9 +22,11 @@ from unifiedlib.retrieval import choose_queries, examples, load_variants, ranked
 from unifiedlib.scoring import OWN_GALLERY
 from unifiedlib.show import result_folder
 from unifiedlib.variants import UNIFIED
+from unifiedlib.verdict_story import verdict_markdown
 
 PUBLISHED = Path("docs/results")
 SHOWN = ("decor", "photos")
+ALL = "all"
 COLOURS = 64
 
 
@@ -41,7 +43,7 @@ def published_markdown(folder: Path, collection: str) -> str:
 
 
 def markers(collection: str, part: str = "") -> tuple[str, str]:
-    """The lines between which a collection's results stand, or those of a part: `ablations` or `codes`."""
+    """The lines between which a collection's results stand, or those of a part: `ablations`, `codes`, or `verdicts` (of all)."""
     if part:
         return f"<!-- {part}:{collection} -->", f"<!-- end:{part}:{collection} -->"
     return f"<!-- results:{collection} -->", f"<!-- end:{collection} -->"
@@ -174,6 +176,23 @@ def publish_codes(collection: str) -> None:
     _renew(paths.resolve("docs/codes.md"), collection, codes_page(published, collection), "codes")
 
 
+def verdicts_markdown(folder: Path) -> str:
+    """The README's table of verdicts, from the published ones alone."""
+    return verdict_markdown(pd.read_csv(folder / "verdicts.csv"))
+
+
+def publish_verdicts() -> None:
+    """Copy the verdicts to docs/results and docs/figures, and the README's table; nothing where they were not gathered."""
+    gathered = paths.resolve("verdicts")
+    if not (gathered / "verdicts.csv").is_file():
+        return
+    published = paths.resolve(PUBLISHED)
+    for name in ("verdicts.csv", "effects.csv"):
+        write_table(published / name, pd.read_csv(gathered / name))
+    _small_copy(gathered / "forest.png", paths.resolve("docs/figures/verdicts.png"))
+    _renew(paths.resolve("README.md"), ALL, verdicts_markdown(published), "verdicts")
+
+
 def main() -> int:
     """Publish the collections named on the command line, or both that the README shows; returns the exit status."""
     try:
@@ -182,6 +201,7 @@ def main() -> int:
             publish(collection)
             publish_ablations(collection)
             publish_codes(collection)
+        publish_verdicts()
         if "decor" in chosen:
             publish_overview()
             publish_world()

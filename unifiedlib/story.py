@@ -139,9 +139,9 @@ def summary(results: Results) -> str:
     basis = (
         f"Differences are paired over queries, with {seeds} seed{plural}; {left_out} queries were left out."
     )
-    return "\n\n".join(
-        [opening(results.claims, metrics), verdicts(results.claims), costs(results.scores), basis]
-    )
+    more = "Other claims take runs of their own: `make ablations`, `make codes`, `make costs`; `make verdicts` gathers all."
+    parts = (opening(results.claims, metrics), verdicts(results.claims), costs(results.scores), basis, more)
+    return "\n\n".join(parts)
 
 
 def reasons(claims: Sequence[Claim]) -> str:

@@ -65,7 +65,11 @@ ASKED = (
         *("unified minus specialist", BLOG, "repro"),
     ),
     Asked(
-        *("C1-total", "C1", "The same, with as many training images in all."),
+        *(
+            "C1-total",
+            "C1",
+            "At as many training images in all as one of them sees, it still is at least as good.",
+        ),
         *("unified minus specialist, at equal total images", "ours", "ablations"),
     ),
     Asked(

@@ -125,4 +125,5 @@ def verdict_matrix(table: pd.DataFrame) -> Styler:
 def _verdict_cell(row: pd.Series) -> str:
     colour = VERDICTS.get(row["verdict"], SOFT)
     verdict = f'<b style="color: {colour}; white-space: nowrap">{SIGNS[row["verdict"]]} {row["verdict"]}</b>'
-    return f"{verdict}<br><small>{effect_text(row)}</small>" if effect_text(row) else verdict
+    text = effect_text(row)
+    return f'{verdict}<br><small style="white-space: nowrap">{text}</small>' if text else verdict

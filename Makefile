@@ -20,6 +20,8 @@ COLLECTION ?= decor
 ONLY ?=
 VARIANT ?= unified
 SEED ?= 0
+# The page of all verdicts, of what has been run; no stage before it is run again.
+GATHER := dvc repro --single-item verdicts
 UV := uv==0.13.9
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -38,16 +40,19 @@ export LOCK_HEADER
 
 repro: venv
 	dvc repro report@decor
+	$(GATHER)
 	python -m unifiedlib.show decor
 
 photos: venv
 	python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)")
 	dvc repro report@photos
+	$(GATHER)
 	python -m unifiedlib.show photos
 
 own stl cub cars sop inshop benchmarks: venv
 	python -m unifiedlib.sources $@
 	dvc repro report@$@
+	$(GATHER)
 	python -m unifiedlib.show $@
 
 # With ONLY, the page of all ablations is made of those that have been run.
@@ -55,17 +60,18 @@ ablations: venv
 	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
 	$(if $(ONLY),dvc repro $(addprefix ablation-$(COLLECTION)@,$(ONLY)))
 	dvc repro $(if $(ONLY),--single-item) ablations@$(COLLECTION)
+	$(GATHER)
 	@echo "report: $(CURDIR)/executed/$(COLLECTION)/07_ablations.html"
 
 codes: venv
 	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
 	dvc repro codes@$(COLLECTION)
+	$(GATHER)
 	@echo "report: $(CURDIR)/executed/$(COLLECTION)/08_codes.html"
 
-# Of what has been run: no stage before it is run again.
 verdicts: venv
 	dvc repro clean
-	dvc repro --single-item verdicts
+	$(GATHER)
 	@echo "report: $(CURDIR)/executed/12_verdicts.html"
 
 lab: venv

@@ -55,31 +55,41 @@ def test_rows_to_plot_name_task_and_metric() -> None:
 
 def test_training_rows_are_means_over_seeds_through_both_phases(tmp_path: Path) -> None:
     write_histories(tmp_path)
-    table = training_rows(tmp_path, ["imagenet", "lens", "unified"], [0, 1])
-    assert table.to_numpy().tolist() == [
+    (tmp_path / "imagenet/seed-0").mkdir(parents=True)
+    assert training_rows(tmp_path).to_numpy().tolist() == [
         *(["lens", "lens/style", 20, 3.5], ["lens", "lens/style", 25, 1.5]),
         *(["unified", "lens/style", 20, 3.5], ["unified", "lens/style", 25, 1.5]),
     ]
-    assert training_rows(tmp_path, ["imagenet"], [0]).empty
+    assert training_rows(tmp_path / "nowhere").empty
+
+
+def write_run(root: Path, shift: float) -> None:
+    """What a run of `decor` and its ablations leaves, gathered for DVC; the study of codes has no metrics.json."""
+    for name in ("decor", "decor-ablations", "decor-codes"):
+        folder = root / "results" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        scores(shift).to_csv(folder / "scores.csv", index=False)
+        if name != "decor-codes":
+            (folder / "metrics.json").write_text("{}")
+    names = write_views(root / "verdicts", root / "results", root / "models")
+    assert names == ["decor", "decor-ablations"]
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with the real metrics and plots of dvc.yaml, one collection reported at two commits."""
+    """A repository with the real dvc.yaml, in which one collection was run at two commits; its files kept by git."""
     root = tmp_path_factory.mktemp("project")
-    text = (REPOSITORY / "dvc.yaml").read_text(encoding="utf-8")
-    (root / "dvc.yaml").write_text(text[text.index("\nmetrics:\n") :], encoding="utf-8")
-    (root / ".dvc").mkdir()
-    shutil.copy(REPOSITORY / ".dvc/config", root / ".dvc/config")
+    for name in ("dvc.yaml", "params.yaml", ".dvc/config"):
+        (root / name).parent.mkdir(exist_ok=True)
+        shutil.copy(REPOSITORY / name, root / name)
     shutil.copytree(REPOSITORY / ".dvc/plots", root / ".dvc/plots")
-    write_histories(root / "models")
-    curves = training_rows(root / "models", ["lens", "unified"], [0, 1])
+    write_histories(root / "models/decor")
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "core.hooksPath=/dev/null"]
     subprocess.run([*git, "init", "-q"], cwd=root, check=True)
-    write_views(root / "results/metrics", root / "results/plots", "decor", scores(), curves)
+    write_run(root, shift=0.0)
     subprocess.run([*git, "add", "-A"], cwd=root, check=True)
     subprocess.run([*git, "-c", "commit.gpgsign=false", "commit", "-q", "-m", "one"], cwd=root, check=True)
-    write_views(root / "results/metrics", root / "results/plots", "decor", scores(shift=0.125), curves)
+    write_run(root, shift=0.125)
     return root
 
 
@@ -95,7 +105,7 @@ def test_metrics_show_is_free_of_complaints_about_what_was_not_run(project: Path
 
 
 def test_metrics_diff_has_a_line_per_changed_metric(project: Path) -> None:
-    lines = json.loads(dvc(project, "metrics", "diff", "--json").stdout)["results/metrics/decor.json"]
+    lines = json.loads(dvc(project, "metrics", "diff", "--json").stdout)["verdicts/metrics/decor.json"]
     assert len(lines) == 6
     assert {round(change["diff"], 6) for change in lines.values()} == {0.125}
 
@@ -104,7 +114,7 @@ def test_plots_show_draws_scores_and_curves_by_templates_of_our_own(project: Pat
     done = dvc(project, "plots", "show", "--json")
     drawn = json.loads(done.stdout)["data"]
     names = {name.replace("\\", "/").removeprefix("dvc.yaml::") for name in drawn}
-    assert {"results/plots/scores/decor.csv", "results/plots/training/decor.csv"} <= names
+    assert {"verdicts/plots/scores/decor.csv", "verdicts/plots/training/decor.csv"} <= names
     for plots in drawn.values():
         for plot in plots:
             content = plot["content"]

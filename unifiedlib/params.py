@@ -44,9 +44,8 @@ FOLDERS = {
     "ablation_result_folder": "results/{collection}-ablations",
     "codes_result_folder": "results/{collection}-codes",
     "executed_folder": "executed/{collection}",
-    "metric_folder": "results/metrics",
-    "plot_folder": "results/plots",
     "results_folder": "results",
+    "models_folder": "models",
     "verdict_folder": "verdicts",
 }
 STAGE_FOLDERS = {
@@ -54,17 +53,11 @@ STAGE_FOLDERS = {
     "train": ("data_folder", "model_folder", "checkpoint_folder"),
     "binarize": ("data_folder", "model_folder", "embedding_folder"),
     "evaluate": ("data_folder", "embedding_folder", "result_folder"),
-    "report": (
-        *("data_folder", "model_folder", "embedding_folder", "result_folder"),
-        *("executed_folder", "metric_folder", "plot_folder"),
-    ),
+    "report": ("data_folder", "model_folder", "embedding_folder", "result_folder", "executed_folder"),
     "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
-    "ablations": (
-        *("result_folder", "ablation_score_folder", "ablation_result_folder"),
-        *("metric_folder", "plot_folder"),
-    ),
+    "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
     "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
-    "verdicts": ("results_folder", "verdict_folder"),
+    "verdicts": ("results_folder", "models_folder", "verdict_folder"),
 }
 OF_ALL = ("verdicts",)
 NUMBERS = {stage: number for number, stage in enumerate(STAGE_FOLDERS, start=1)} | {"verdicts": 12}

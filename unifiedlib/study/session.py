@@ -1,0 +1,95 @@
+"""One rater's way through a study, without any widget: the screen to show, an answer, an undo, how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from time import monotonic
+
+from unifiedlib.study.document import Pair, Study
+from unifiedlib.study.log import LEFT, NEITHER, RIGHT, SECONDS_DECIMALS, TIE, Answer, RaterLog
+from unifiedlib.study.presentation import Screen, screens
+
+KEYS = {"l": LEFT, "t": TIE, "n": NEITHER, "r": RIGHT}
+UNDO_KEY = "u"
+LEAST_SECONDS = 0.7
+"""Nobody compares two lists faster; a key that is held down comes again sooner."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a screen holds: the question, the query, and the lists as they stand, item numbers."""
+
+    question: str
+    query: int
+    left: list[int]
+    right: list[int]
+
+
+class Session:
+    """A rater at work. clock: seconds, for how long an answer took.
+
+    Raises as `RaterLog.open`.
+    """
+
+    def __init__(
+        self, folder: Path, study: Study, rater: str, clock: Callable[[], float] = monotonic
+    ) -> None:
+        self.study = study
+        self.screens: list[Screen] = screens(study, rater)
+        self.log = RaterLog.open(folder, study, rater)
+        self._clock = clock
+        self._since = self._pressed = clock()
+
+    @property
+    def n_answered(self) -> int:
+        """Screens that have been answered."""
+        return len(self.log.answers)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every screen has been answered."""
+        return self.n_answered == len(self.screens)
+
+    def shown(self) -> Shown:
+        """The screen that waits for an answer. Raises ValueError when there is none left."""
+        if self.is_done:
+            raise ValueError("every screen has been answered; only undo is left")
+        screen = self.screens[self.n_answered]
+        pair: Pair = self.study.pairs[screen.pair]
+        sides = (pair.right, pair.left) if screen.mirrored else (pair.left, pair.right)
+        return Shown(self.study.questions[pair.task], pair.query, *sides)
+
+    def answer(self, answer: str) -> None:
+        """Save an answer to the screen that waits, and go on. Raises ValueError for an unknown one, or when no screen waits."""
+        self.shown()
+        screen, seconds = self.screens[self.n_answered], self._clock() - self._since
+        self.log.append(Answer(screen.place, screen.pair, answer, round(seconds, SECONDS_DECIMALS)))
+        self._since = self._clock()
+
+    def undo(self) -> None:
+        """Take back the last answer; its screen waits again. Raises ValueError where there is none."""
+        self.log.undo()
+        self._since = self._clock()
+
+    def press(self, key: str) -> str:
+        """Do what a key stands for; returns what to tell the rater, "" where nothing is to be said.
+
+        A key too soon after the last one, or after its screen has come, is taken for one held down, and does nothing.
+        """
+        key, now = key.lower(), self._clock()
+        too_soon = now - max(self._since, self._pressed) < LEAST_SECONDS
+        self._pressed = now
+        if key not in KEYS and key != UNDO_KEY:
+            return f"The key “{key}” stands for nothing: press {', '.join(KEYS)}, or {UNDO_KEY} to take back."
+        if too_soon:
+            return "That was too quick to be counted: look, then press again."
+        if key == UNDO_KEY and self.n_answered:
+            self.undo()
+            return "The last answer was taken back."
+        if key == UNDO_KEY:
+            return "There is no answer to take back yet."
+        if not self.is_done:
+            self.answer(KEYS[key])
+        return ""

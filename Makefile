@@ -3,6 +3,7 @@
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
+# make study    a user study with simulated raters on decor (docs/user-study.md; with people: notebooks/00_judge.ipynb)
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside named peers (on an idle machine)
 # make export   a model, its embeddings and its card for other programs; COLLECTION=decor VARIANT=unified SEED=0 (docs/export.md)
@@ -12,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench codes export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes study export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 COLLECTION ?= decor
@@ -60,6 +61,10 @@ codes: venv
 	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
 	dvc repro codes@$(COLLECTION)
 	@echo "report: $(CURDIR)/executed/$(COLLECTION)/08_codes.html"
+
+study: venv
+	dvc repro study@decor
+	@echo "report: $(CURDIR)/executed/decor/09_study.html"
 
 lab: venv
 	jupyter lab notebooks

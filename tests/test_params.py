@@ -10,6 +10,7 @@ from unifiedlib.loaders.own import OwnSettings
 from unifiedlib.params import (
     ABLATED,
     COLLECTIONS,
+    GRADED,
     OF_ABLATIONS,
     STAGE_FOLDERS,
     ParameterError,
@@ -176,6 +177,8 @@ def test_assemble_passes_what_only_one_collection_has_as_one_table() -> None:
 def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
     if stage in OF_ABLATIONS and collection not in ABLATED:
         pytest.skip("no ablations are run on it")
+    if stage == "study" and collection not in GRADED:
+        pytest.skip("it has no graded truth")
     params = load_params(REPOSITORY / "params.yaml")
     variant = {"train": UNIFIED, "ablation": "no_layer_norm"}.get(stage)
     values = stage_parameters(params, stage, collection, variant)
@@ -314,3 +317,9 @@ def test_main_variant_is_no_ablation() -> None:
 def test_every_ablation_can_be_trained(collection: str, variant: str) -> None:
     values = stage_parameters(load_params(REPOSITORY / "params.yaml"), "train", collection, variant)
     TrainSettings(**{field.name: values[field.name] for field in fields(TrainSettings)})
+
+
+def test_study_with_simulated_raters_needs_graded_truth() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(ParameterError, match="collection 'photos' has no graded truth .* choose one of decor"):
+        stage_parameters(params, "study", "photos")

@@ -5,7 +5,7 @@ Figures of simulated raters say so in their titles.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,9 +15,13 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 
+from unifiedlib.contract import Collection
 from unifiedlib.figures.canvas import new_figure
 from unifiedlib.figures.tables import signed
 from unifiedlib.palette import INK, LINE, QUERY, SOFT, VARIANTS, Look, looks
+from unifiedlib.study.document import Study
+from unifiedlib.study.presentation import screens, shown_on
+from unifiedlib.study.session import WORDS
 
 SIMULATED = "Simulated raters"
 OURS_COLOUR, THEIRS_COLOUR = VARIANTS["unified"].colour, VARIANTS["imagenet"].colour
@@ -51,21 +55,22 @@ def _button(axes: Axes, words: str, x: float, y: float, width: float) -> None:
     axes.text(x + width / 2, y + 0.21, words, ha="center", va="center", fontsize=9, color=INK)
 
 
-def screen_figure(
-    query: np.ndarray, left: np.ndarray, right: np.ndarray, question: str, buttons: Sequence[str], title: str
-) -> Figure:
-    """A screen as a rater sees it. query: uint8 [s x s x 3]; left, right: uint8 [k x s x s x 3]; buttons: their words."""
-    n_rows = -(-max(len(left), len(right)) // COLUMNS)
+def screen_figure(collection: Collection, study: Study, rater: str, place: int) -> Figure:
+    """A screen of a rater as it looks in JupyterLab. place: which, 0 for the first."""
+    shown = shown_on(study, screens(study, rater)[place])
+    title = f"{SIMULATED} are asked what people would be: one picture, two lists, no names"
+    buttons = [f"{words} ({key})" for key, words in WORDS.items()]
+    n_rows = -(-study.k // COLUMNS)
     width, height = 2 * COLUMNS * 1.06 + 0.6, 2.5 + n_rows * 1.06 + 0.8
     figure = new_figure(10 / width * height + 0.4, title)
     axes = figure.add_subplot()
-    axes.text(0, 0.15, question, fontsize=11, color=INK, fontweight="bold", va="center")
-    axes.imshow(query, extent=(0, 1.6, 2.05, 0.45), interpolation="antialiased")
+    axes.text(0, 0.15, shown.question, fontsize=11, color=INK, fontweight="bold", va="center")
+    axes.imshow(collection.pixels[shown.query], extent=(0, 1.6, 2.05, 0.45), interpolation="antialiased")
     axes.add_patch(Rectangle((0.02, 0.47), 1.56, 1.56, fill=False, edgecolor=QUERY, linewidth=2.6))
     second = COLUMNS * 1.06 + 0.54
-    for name, pixels, x in (("left", left, 0.0), ("right", right, second)):
+    for name, items, x in (("left", shown.left, 0.0), ("right", shown.right, second)):
         axes.text(x, 2.3, name, fontsize=10.5, color=INK, fontweight="bold", va="center")
-        _grid(axes, pixels, x, 2.5)
+        _grid(axes, collection.pixels[items], x, 2.5)
     widths = [0.13 * len(words) + 0.3 for words in buttons]
     starts = np.cumsum([0, *(one + 0.22 for one in widths[:-1])])
     for words, x, one in zip(buttons, starts, widths, strict=True):
@@ -96,16 +101,9 @@ def _preference_bar(axes: Axes, row: dict[str, float], place: int) -> None:
     )
     axes.plot([row["net_low"], row["net_high"]], [place] * 2, color=INK, linewidth=2.2, solid_capstyle="butt")
     axes.plot(row["net"], place, "o", color=INK, markersize=6)
-    net = f"{signed(row['net'])}"
-    axes.text(
-        0.98,
-        place - 0.36,
-        f"{net}   tie {tie:.0%}, neither {neither:.0%}",
-        ha="right",
-        fontsize=8,
-        color=SOFT,
-        va="bottom",
-    )
+    write = partial(axes.text, y=place - 0.34, fontsize=8, color=SOFT, va="bottom")
+    write(-0.97, s=f"net {signed(row['net'])}", ha="left")
+    write(0.97, s=f"tie {tie:.0%}, neither {neither:.0%}", ha="right")
 
 
 def preference_figure(preferences: pd.DataFrame) -> Figure:
@@ -123,7 +121,7 @@ def preference_figure(preferences: pd.DataFrame) -> Figure:
         axes.axvline(0, color=INK, linewidth=1.1, zorder=1)
         axes.set_title(COMPARED.get(study, study), fontsize=10)
         axes.set_xlim(-1, 1)
-        axes.xaxis.set_major_locator(FixedLocator([-1, -0.5, 0, 0.5, 1]))
+        axes.xaxis.set_major_locator(FixedLocator([-0.5, 0, 0.5]))
         axes.xaxis.set_major_formatter(lambda value, _: f"{abs(value):.0%}")
         axes.grid(visible=False, axis="y")
         axes.tick_params(length=0)

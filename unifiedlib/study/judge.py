@@ -20,9 +20,8 @@ from unifiedlib.contract import Collection, load_collection
 from unifiedlib.palette import INK, QUERY, SOFT
 from unifiedlib.study.document import check_collection, read_study
 from unifiedlib.study.picture import list_picture, query_picture
-from unifiedlib.study.session import KEYS, UNDO_KEY, Session
+from unifiedlib.study.session import KEYS, UNDO_KEY, WORDS, Session
 
-WORDS = {"l": "◀ left", "t": "tie: both as good", "n": "neither: both bad", "r": "right ▶"}
 WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
 CUT_OFF = "The last answer was cut off when it was being saved, so its screen is shown again."
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -63,6 +63,14 @@ def judgement_table(study: Study, key: Key, logs: Sequence[RaterLog], name: str)
     if not tables:
         raise ValueError("there are no answers yet: let somebody judge the study first")
     return pd.concat(tables, ignore_index=True)
+
+
+def by_task(judgements: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Each study and task with its judgements, in the order of the studies and of their pairs."""
+    order = judgements.assign(number=pd.factorize(judgements["study"])[0])
+    ordered = order.sort_values(["number", "pair"], kind="stable").drop(columns="number")
+    for (study, task), part in ordered.groupby(["study", "task"], sort=False, observed=True):
+        yield str(study), str(task), part
 
 
 def first_showings(judgements: pd.DataFrame) -> pd.DataFrame:

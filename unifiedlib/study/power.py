@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from unifiedlib.bootstrap import bootstrap_mean
-from unifiedlib.study.judgements import OURS, THEIRS, first_showings
+from unifiedlib.study.judgements import OURS, THEIRS, by_task, first_showings
 
 Values = npt.NDArray[np.float64]
 
@@ -82,7 +82,7 @@ def power_table(judgements: pd.DataFrame, raters: Sequence[int], seed: int) -> p
     judgements: of one training. net: the net preference over all raters and queries, to be told from zero.
     """
     rows = []
-    for (study, task), part in judgements.groupby(["study", "task"], sort=False, observed=True):
+    for study, task, part in by_task(judgements):
         for row in _rows(part, raters, seed):
             rows.append((study, task, bool(part["simulated"].any()), *row))
     return pd.DataFrame(rows, columns=list(POWER_COLUMNS))

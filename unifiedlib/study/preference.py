@@ -16,7 +16,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from unifiedlib.bootstrap import CONFIDENCE, Interval, bootstrap_mean, resampled_means
-from unifiedlib.study.judgements import OURS, OUTCOMES, THEIRS, first_showings
+from unifiedlib.study.judgements import OURS, OUTCOMES, THEIRS, by_task, first_showings
 from unifiedlib.study.log import NEITHER, TIE
 
 Values = npt.NDArray[np.float64]
@@ -131,7 +131,7 @@ def _numbers(interval: Interval | None) -> tuple[float, float, float]:
 def preference_table(judgements: pd.DataFrame, seed: int, n_resamples: int) -> pd.DataFrame:
     """The preference of each study on each of its tasks: columns `PREFERENCE_COLUMNS`."""
     rows: list[Sequence[object]] = []
-    for (study, task), part in judgements.groupby(["study", "task"], sort=False, observed=True):
+    for study, task, part in by_task(judgements):
         one = preference(part, seed, n_resamples)
         about = (
             study,

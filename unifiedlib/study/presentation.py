@@ -29,6 +29,23 @@ class Screen:
     repeat: bool
 
 
+@dataclass(frozen=True)
+class Shown:
+    """What a screen holds: the question, the query, and the lists as they stand, item numbers."""
+
+    question: str
+    query: int
+    left: list[int]
+    right: list[int]
+
+
+def shown_on(study: Study, screen: Screen) -> Shown:
+    """What a rater sees on a screen."""
+    pair = study.pairs[screen.pair]
+    left, right = (pair.right, pair.left) if screen.mirrored else (pair.left, pair.right)
+    return Shown(study.questions[pair.task], pair.query, left, right)
+
+
 def check_rater(name: str) -> str:
     """The name, if it can be a file's. Raises ValueError where it cannot, or could lead out of the folder."""
     if not NAME.fullmatch(name):

@@ -46,6 +46,10 @@ def _percent(value: float) -> str:
     return f"{value:.0%}"
 
 
+def _p_value(value: float) -> str:
+    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+
+
 def task_entry(row: Mapping[str, object]) -> Entry:
     """A row of a preference table as an entry of the summary."""
     number = {name: float(str(row[name])) for name in ("net", "net_low", "net_high", "win_rate", "sign_p")}
@@ -60,7 +64,7 @@ def task_entry(row: Mapping[str, object]) -> Entry:
         f"{row['n_training']}), {shares[0]} prefer {names[0]}, {shares[1]} {names[1]}, {shares[2]} are ties and {shares[3]} find "
         f"both bad. The net preference is {number['net']:+.3f}, 95 % interval {number['net_low']:+.3f} to "
         f"{number['net_high']:+.3f}; more answers are for ours on {row['better_queries']} queries and for the others on "
-        f"{row['worse_queries']} (sign test p = {number['sign_p']:.3g})."
+        f"{row['worse_queries']} (sign test {_p_value(number['sign_p'])})."
     )
     said = f"On {task}, {who.lower()} {CLAIMED[verdict].format(*names)}."
     win_rate = None if pd.isna(number["win_rate"]) else number["win_rate"]

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from unifiedlib.study.document import Pair, Study
+from unifiedlib.study.document import Study
 from unifiedlib.study.log import LEFT, NEITHER, RIGHT, SECONDS_DECIMALS, TIE, Answer, RaterLog
-from unifiedlib.study.presentation import Screen, screens
+from unifiedlib.study.presentation import Screen, Shown, screens, shown_on
 
 KEYS = {"l": LEFT, "t": TIE, "n": NEITHER, "r": RIGHT}
+WORDS = {"l": "◀ left", "t": "tie: both as good", "n": "neither: both bad", "r": "right ▶"}
+"""What the buttons say, by key."""
 UNDO_KEY = "u"
 LEAST_SECONDS = 0.7
 """Nobody compares two lists faster; a key that is held down comes again sooner."""
-
-
-@dataclass(frozen=True)
-class Shown:
-    """What a screen holds: the question, the query, and the lists as they stand, item numbers."""
-
-    question: str
-    query: int
-    left: list[int]
-    right: list[int]
 
 
 class Session:
@@ -56,10 +47,7 @@ class Session:
         """The screen that waits for an answer. Raises ValueError when there is none left."""
         if self.is_done:
             raise ValueError("every screen has been answered; only undo is left")
-        screen = self.screens[self.n_answered]
-        pair: Pair = self.study.pairs[screen.pair]
-        sides = (pair.right, pair.left) if screen.mirrored else (pair.left, pair.right)
-        return Shown(self.study.questions[pair.task], pair.query, *sides)
+        return shown_on(self.study, self.screens[self.n_answered])
 
     def answer(self, answer: str) -> None:
         """Save an answer to the screen that waits, and go on. Raises ValueError for an unknown one, or when no screen waits."""

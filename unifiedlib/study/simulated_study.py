@@ -20,8 +20,9 @@ from unifiedlib.study.agreement import cohens_kappa, krippendorffs_alpha, percen
 from unifiedlib.study.contests import Contests, Library, differing_in_all
 from unifiedlib.study.design import Design, draw_queries, make_study
 from unifiedlib.study.document import Key, Study
-from unifiedlib.study.judgements import agreement_table, judgement_rows
+from unifiedlib.study.judgements import agreement_table, by_task, judgement_rows
 from unifiedlib.study.offline import headline_scores, offline_difference
+from unifiedlib.study.power import power_table
 from unifiedlib.study.simulation import RaterModel, pair_worths, simulate_rater
 from unifiedlib.study.systems import SPECIALIST, System
 from unifiedlib.variants import IMAGENET, UNIFIED
@@ -31,6 +32,8 @@ COMPARISONS: dict[str, tuple[System, System]] = {
     "imagenet": (System(UNIFIED), System(IMAGENET)),
     "codes": (System(UNIFIED, "binary"), System(UNIFIED)),
 }
+VARIANTS = (IMAGENET, "flashlight", "lens", "shop_the_look", UNIFIED)
+"""Whose embeddings must be there."""
 NOISES = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Multiples of the raters' noise at which agreement is looked at."""
 AGREEMENT_COLUMNS = (
@@ -133,6 +136,18 @@ def draw_studies(
     return drawn
 
 
+def judge_all(drawn: Sequence[Drawn], settings: SimulationSettings) -> pd.DataFrame:
+    """What all raters say about all studies, as `judgement_rows`."""
+    return pd.concat([one.judged(settings) for one in drawn], ignore_index=True)
+
+
+def power_of(judgements: pd.DataFrame, settings: SimulationSettings) -> pd.DataFrame:
+    """How many queries and raters it takes, by the first training: a table of `power_table`, for one rater, half of them, all."""
+    first = judgements[judgements["training"] == judgements["training"].iloc[0]]
+    raters = sorted({1, -(-settings.n_raters // 2), settings.n_raters})
+    return power_table(first, raters, settings.design.seed)
+
+
 def agreement_row(part: pd.DataFrame) -> dict[str, float | int]:
     """How far the raters of `part` agree. cohen: the mean of kappa over all pairs of raters."""
     table = agreement_table(part)
@@ -151,7 +166,7 @@ def agreement_rows(judgements: pd.DataFrame, noise: float) -> pd.DataFrame:
     """Agreement of each study on each task: columns `AGREEMENT_COLUMNS`. noise: that of the raters."""
     rows = [
         {"study": study, "task": task, "simulated": True, "noise": noise} | agreement_row(part)
-        for (study, task), part in judgements.groupby(["study", "task"], sort=False, observed=True)
+        for study, task, part in by_task(judgements)
     ]
     return pd.DataFrame(rows, columns=list(AGREEMENT_COLUMNS))
 

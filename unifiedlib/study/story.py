@@ -51,8 +51,8 @@ def shown_preferences(preferences: pd.DataFrame) -> pd.DataFrame:
             ("win rate", "win_rate", "win_low", "win_high", "{:.2f}".format),
         )
     }
-    about = preferences[["study", "task", "simulated", "n_query", "n_judgement"]]
-    return pd.concat([about, percent], axis=1).assign(**intervals, **{"sign test p": preferences["sign_p"]})
+    about = preferences[["study", "task", "simulated"]]
+    return pd.concat([about, percent], axis=1).assign(**intervals)
 
 
 def shown_agreement(agreement: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
-from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from unifiedlib.contract import Collection
 from unifiedlib.figures.canvas import new_figure
@@ -30,6 +30,11 @@ COMPARED = {
     "specialist": "unified (right) or specialist (left)",
     "imagenet": "unified (right) or ImageNet trunk (left)",
     "codes": "codes (right) or floats (left)",
+}
+AGAINST = {
+    "specialist": "unified against specialist",
+    "imagenet": "unified against ImageNet trunk",
+    "codes": "codes against floats",
 }
 MARKERS = {"specialist": "o", "imagenet": "s", "codes": "D"}
 RATERS = (Look("#9AA0A6", "o"), Look("#3FA7D6", "s"), Look("#4B1D82", "D"))
@@ -61,20 +66,23 @@ def screen_figure(collection: Collection, study: Study, rater: str, place: int) 
     title = f"{SIMULATED} are asked what people would be: one picture, two lists, no names"
     buttons = [f"{words} ({key})" for key, words in WORDS.items()]
     n_rows = -(-study.k // COLUMNS)
-    width, height = 2 * COLUMNS * 1.06 + 0.6, 2.5 + n_rows * 1.06 + 0.8
+    width, height = 2 * COLUMNS * 1.06 + 0.6, 2.35 + n_rows * 1.06
     figure = new_figure(10 / width * height + 0.4, title)
     axes = figure.add_subplot()
-    axes.text(0, 0.15, shown.question, fontsize=11, color=INK, fontweight="bold", va="center")
-    axes.imshow(collection.pixels[shown.query], extent=(0, 1.6, 2.05, 0.45), interpolation="antialiased")
-    axes.add_patch(Rectangle((0.02, 0.47), 1.56, 1.56, fill=False, edgecolor=QUERY, linewidth=2.6))
+    axes.imshow(collection.pixels[shown.query], extent=(0, 1.6, 1.65, 0.05), interpolation="antialiased")
+    axes.add_patch(Rectangle((0.02, 0.07), 1.56, 1.56, fill=False, edgecolor=QUERY, linewidth=2.6))
+    axes.text(2.0, 0.25, shown.question, fontsize=11, color=INK, fontweight="bold", va="center")
+    widths = [0.13 * len(words) + 0.1 for words in buttons]
+    starts = np.cumsum([2.04, *(one + 0.22 for one in widths[:-1])])
+    for words, x, one in zip(buttons, starts, widths, strict=True):
+        _button(axes, words, float(x), 0.6, one)
+    axes.text(
+        2.0, 1.45, f"{place} of {len(screens(study, rater))} answered", fontsize=9, color=SOFT, va="center"
+    )
     second = COLUMNS * 1.06 + 0.54
     for name, items, x in (("left", shown.left, 0.0), ("right", shown.right, second)):
-        axes.text(x, 2.3, name, fontsize=10.5, color=INK, fontweight="bold", va="center")
-        _grid(axes, collection.pixels[items], x, 2.5)
-    widths = [0.13 * len(words) + 0.3 for words in buttons]
-    starts = np.cumsum([0, *(one + 0.22 for one in widths[:-1])])
-    for words, x, one in zip(buttons, starts, widths, strict=True):
-        _button(axes, words, float(x) + 0.05, height - 0.55, one)
+        axes.text(x, 2.05, name, fontsize=10.5, color=INK, fontweight="bold", va="center")
+        _grid(axes, collection.pixels[items], x, 2.3)
     axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal")
     axes.axis("off")
     return figure
@@ -173,7 +181,7 @@ def power_figure(power: pd.DataFrame, study: str) -> Figure:
     """
     table = power[power["study"] == study]
     tasks = list(dict.fromkeys(table["task"]))
-    said = "how many queries it takes (below the dashed line, the preference can be told from zero)"
+    said = "how many queries it takes (dashed: the preference to be told from zero)"
     figure = new_figure(3.4, _title(table, said))
     panels = figure.subplots(1, len(tasks), sharey=True, squeeze=False)[0]
     for axes, task in zip(panels, tasks, strict=True):
@@ -201,6 +209,13 @@ def power_figure(power: pd.DataFrame, study: str) -> Figure:
 # Raters beside the metric
 
 
+def _reach(table: pd.DataFrame, name: str) -> tuple[float, float]:
+    """Limits of an axis that hold all intervals, and zero, with some room; at most -1 to 1."""
+    low, high = min(0.0, float(table[f"{name}_low"].min())), max(0.0, float(table[f"{name}_high"].max()))
+    room = 0.12 * (high - low) or 0.1
+    return max(-1.0, low - room), min(1.0, high + room)
+
+
 def offline_figure(offline: pd.DataFrame, preferences: pd.DataFrame) -> Figure:
     """Difference in each task's headline metric (across) against the net preference (up), with their intervals.
 
@@ -210,10 +225,8 @@ def offline_figure(offline: pd.DataFrame, preferences: pd.DataFrame) -> Figure:
     figure = new_figure(4.6, _title(both, "do they agree with the metric? (shaded: they name the same side)"))
     axes = figure.add_subplot()
     styles = looks(list(dict.fromkeys(both["task"])))
-    reach = 1.15 * float(both[["difference_low", "difference_high"]].abs().max().max())
-    tall = max(0.2, 1.15 * float(both[["net_low", "net_high"]].abs().max().max()))
-    for x, y in ((0, 0), (-reach, -tall)):
-        axes.add_patch(Rectangle((x, y), reach, tall, color="#EEF5EE", linewidth=0, zorder=0))
+    for sign in (1, -1):
+        axes.add_patch(Rectangle((0, 0), sign, sign, color="#EEF5EE", linewidth=0, zorder=0))
     for row in both.itertuples():
         colour, marker = styles[row.task].colour, MARKERS.get(row.study, "o")
         axes.plot([row.difference_low, row.difference_high], [row.net] * 2, color=colour, linewidth=1.6)
@@ -222,18 +235,15 @@ def offline_figure(offline: pd.DataFrame, preferences: pd.DataFrame) -> Figure:
     axes.axhline(0, color=INK, linewidth=1)
     axes.axvline(0, color=INK, linewidth=1)
     axes.set(
-        xlim=(-reach, reach),
-        ylim=(-tall, tall),
+        xlim=_reach(both, "difference"),
+        ylim=_reach(both, "net"),
         xlabel="ours minus the other, headline metric",
         ylabel="net preference",
     )
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
     tasks = [Patch(color=look.colour, label=task) for task, look in styles.items()]
     studies = list(dict.fromkeys(both["study"]))
     marks = [
-        Line2D(
-            [], [], linestyle="", marker=MARKERS.get(name, "o"), color=SOFT, label=COMPARED.get(name, name)
-        )
+        Line2D([], [], linestyle="", marker=MARKERS.get(name, "o"), color=SOFT, label=AGAINST.get(name, name))
         for name in studies
     ]
     figure.legend(handles=[*tasks, *marks], loc="outside right center", ncols=1)

@@ -19,9 +19,11 @@ from unifiedlib import paths
 from unifiedlib.contract import Collection, load_collection
 from unifiedlib.palette import INK, QUERY, SOFT
 from unifiedlib.study.document import check_collection, read_study
-from unifiedlib.study.picture import list_picture, query_picture
+from unifiedlib.study.picture import QUERY_TILE, list_picture, query_picture
 from unifiedlib.study.session import KEYS, UNDO_KEY, WORDS, Session
 
+WIDEST = 1120
+QUERY_BORDER = f"3px solid {QUERY}"
 WIDGET_TYPE = "application/vnd.jupyter.widget-view+json"
 CUT_OFF = "The last answer was cut off when it was being saved, so its screen is shown again."
 
@@ -39,13 +41,20 @@ class Judge:
     def __init__(self, collection: Collection, session: Session) -> None:
         self.collection, self.session = collection, session
         self.question, self.message = widgets.HTML(), widgets.HTML()
-        self.query, self.left, self.right = (widgets.Image(format="png") for _ in range(3))
-        self.progress = widgets.IntProgress(max=len(session.screens), layout=widgets.Layout(width="320px"))
+        self.left, self.right = (
+            widgets.Image(format="png", layout=widgets.Layout(max_width="100%", height="auto"))
+            for _ in range(2)
+        )
+        own = widgets.Layout(
+            width=f"{QUERY_TILE}px", height=f"{QUERY_TILE}px", flex="0 0 auto", border=QUERY_BORDER
+        )
+        self.query = widgets.Image(format="png", layout=own)
+        self.progress = widgets.IntProgress(max=len(session.screens), layout=widgets.Layout(width="240px"))
         self.count = widgets.Label()
         self.key = widgets.Text(
-            placeholder="keys: click here, then press l, t, n, r; u takes back",
+            placeholder="click here, then press q, t, n or p; u takes back",
             continuous_update=True,
-            layout=widgets.Layout(width="380px"),
+            layout=widgets.Layout(width="340px"),
         )
         self.key.observe(self._typed, names="value")
         self.buttons = {key: self._button(WORDS[key], key) for key in KEYS}
@@ -59,20 +68,20 @@ class Judge:
         return button
 
     def _layout(self) -> widgets.VBox:
+        """The picture with question and answers beside it; below, the lists side by side, however narrow the page."""
+        half = widgets.Layout(width="50%", min_width="0", align_items="flex-start", overflow="hidden")
         lists = [
-            widgets.VBox([widgets.HTML(_heading(side)), picture])
+            widgets.VBox([widgets.HTML(_heading(side)), picture], layout=half)
             for side, picture in (("left", self.left), ("right", self.right))
         ]
-        gap = widgets.Layout(grid_gap="28px", margin="8px 0 8px 0", flex_flow="row wrap")
+        answers = widgets.HBox(list(self.buttons.values()), layout=widgets.Layout(flex_flow="row wrap"))
+        keys = widgets.HBox([self.key, self.undo])
+        done = widgets.HBox([self.progress, self.count])
+        beside = widgets.VBox([self.question, answers, keys, self.message, done])
+        gap = widgets.Layout(grid_gap="24px", align_items="flex-start", margin="0 0 12px 0")
         return widgets.VBox(
-            [
-                widgets.HBox([self.progress, self.count]),
-                self.question,
-                widgets.VBox([widgets.HTML(_heading("the picture", QUERY)), self.query]),
-                widgets.HBox(lists, layout=gap),
-                widgets.HBox([*self.buttons.values(), self.undo]),
-                widgets.HBox([self.key, self.message]),
-            ]
+            [widgets.HBox([self.query, beside], layout=gap), widgets.HBox(lists, layout=gap)],
+            layout=widgets.Layout(max_width=f"{WIDEST}px"),
         )
 
     def _typed(self, change: dict[str, str]) -> None:

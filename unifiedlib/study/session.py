@@ -10,8 +10,9 @@ from unifiedlib.study.document import Study
 from unifiedlib.study.log import LEFT, NEITHER, RIGHT, SECONDS_DECIMALS, TIE, Answer, RaterLog
 from unifiedlib.study.presentation import Screen, Shown, screens, shown_on
 
-KEYS = {"l": LEFT, "t": TIE, "n": NEITHER, "r": RIGHT}
-WORDS = {"l": "◀ left", "t": "tie: both as good", "n": "neither: both bad", "r": "right ▶"}
+KEYS = {"q": LEFT, "t": TIE, "n": NEITHER, "p": RIGHT}
+"""Far left and far right on the keyboard, and none a command of JupyterLab: there R would clear the cell when the field lost focus."""
+WORDS = {"q": "◀ left", "t": "tie: both as good", "n": "neither: both bad", "p": "right ▶"}
 """What the buttons say, by key."""
 UNDO_KEY = "u"
 LEAST_SECONDS = 0.7

@@ -321,5 +321,7 @@ def test_every_ablation_can_be_trained(collection: str, variant: str) -> None:
 
 def test_study_with_simulated_raters_needs_graded_truth() -> None:
     params = load_params(REPOSITORY / "params.yaml")
-    with pytest.raises(ParameterError, match="collection 'photos' has no graded truth .* choose one of decor"):
+    with pytest.raises(
+        ParameterError, match=r"collection 'photos' has no graded truth .* choose one of decor"
+    ):
         stage_parameters(params, "study", "photos")

@@ -221,7 +221,7 @@ def offline_figure(offline: pd.DataFrame, preferences: pd.DataFrame) -> Figure:
 
     Above and right of the axes, raters and metric agree that ours is better; a colour per task, a mark per comparison.
     """
-    both = offline.merge(preferences, on=["study", "task"])
+    both = offline.merge(preferences.drop(columns="simulated"), on=["study", "task"])
     figure = new_figure(4.6, _title(both, "do they agree with the metric? (shaded: they name the same side)"))
     axes = figure.add_subplot()
     styles = looks(list(dict.fromkeys(both["task"])))

@@ -11,7 +11,7 @@ from unifiedlib.study.log import LEFT, NEITHER, RIGHT, SECONDS_DECIMALS, TIE, An
 from unifiedlib.study.presentation import Screen, Shown, screens, shown_on
 
 KEYS = {"q": LEFT, "t": TIE, "n": NEITHER, "p": RIGHT}
-"""Far left and far right on the keyboard, and none a command of JupyterLab: there R would clear the cell when the field lost focus."""
+"""Far left and far right on the keyboard, and none a command of JupyterLab, where R outside the field would clear the cell."""
 WORDS = {"q": "◀ left", "t": "tie: both as good", "n": "neither: both bad", "p": "right ▶"}
 """What the buttons say, by key."""
 UNDO_KEY = "u"

@@ -48,14 +48,8 @@ AGREEMENT_COLUMNS = (
     "krippendorff",
 )
 OFFLINE_COLUMNS = (
-    "study",
-    "task",
-    "metric",
-    "n_query",
-    "n_training",
-    "difference",
-    "difference_low",
-    "difference_high",
+    *("study", "task", "simulated", "metric", "n_query", "n_training"),
+    *("difference", "difference_low", "difference_high"),
 )
 DECIMALS = 6
 
@@ -207,7 +201,7 @@ def offline_rows(
             found = offline_difference(ours, theirs, queries, settings.design.seed, settings.n_resamples)
             metric = headline_metric(library.collection.tasks[task].k)
             numbers = (round(value, DECIMALS) + 0.0 for value in (found.mean, found.low, found.high))
-            rows.append((one.name, task, metric, len(queries), len(seeds), *numbers))
+            rows.append((one.name, task, True, metric, len(queries), len(seeds), *numbers))
     return pd.DataFrame(rows, columns=list(OFFLINE_COLUMNS))
 
 

@@ -81,7 +81,7 @@ def shown_consistency(consistency: pd.DataFrame) -> pd.DataFrame:
 
 def signs_agree(offline: pd.DataFrame, preferences: pd.DataFrame) -> str:
     """In one sentence, on how many comparisons and tasks raters and metric name the same side; in which they do not."""
-    both = offline.merge(preferences, on=["study", "task"])
+    both = offline.merge(preferences.drop(columns="simulated"), on=["study", "task"])
     told = both[((both["net_low"] > 0) | (both["net_high"] < 0))]
     same = told[(told["difference"] > 0) == (told["net"] > 0)]
     other = told.drop(same.index)

@@ -3,6 +3,7 @@
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
+# make study    a user study with simulated raters on decor (docs/user-study.md; with people: notebooks/00_judge.ipynb)
 # make verdicts all claims on both collections, one page of what has been run
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside named peers (on an idle machine)
@@ -13,7 +14,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench codes verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes study verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 COLLECTION ?= decor
@@ -68,6 +69,11 @@ codes: venv
 	dvc repro codes@$(COLLECTION)
 	$(GATHER)
 	@echo "report: $(CURDIR)/executed/$(COLLECTION)/08_codes.html"
+
+study: venv
+	dvc repro study@decor
+	$(GATHER)
+	@echo "report: $(CURDIR)/executed/decor/09_study.html"
 
 verdicts: venv
 	dvc repro clean

@@ -14,11 +14,19 @@ import pytest
 from nbformat import NotebookNode
 
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import ABLATED, COLLECTIONS, OF_ABLATIONS, OF_ALL, load_params, stage_parameters
+from unifiedlib.params import (
+    ABLATED,
+    COLLECTIONS,
+    GRADED,
+    OF_ABLATIONS,
+    OF_ALL,
+    load_params,
+    stage_parameters,
+)
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
-STAGES = {path.stem[3:]: path for path in NOTEBOOKS if path.stem != "00_tour"}
+STAGES = {path.stem[3:]: path for path in NOTEBOOKS if not path.stem.startswith("00_")}
 MARK = "# NBVAL_CHECK_OUTPUT"
 LARGEST = 420_000
 MOST_LINES = 12
@@ -40,8 +48,9 @@ def is_parameters(cell: NotebookNode) -> bool:
     return "parameters" in cell.metadata.get("tags", [])
 
 
-def test_there_is_a_notebook_for_each_stage_and_a_tour() -> None:
+def test_there_is_a_notebook_for_each_stage_a_tour_and_a_study_for_people() -> None:
     assert [path.stem for path in NOTEBOOKS] == [
+        "00_judge",
         "00_tour",
         "01_assemble",
         "02_train",
@@ -51,6 +60,7 @@ def test_there_is_a_notebook_for_each_stage_and_a_tour() -> None:
         "06_ablation",
         "07_ablations",
         "08_codes",
+        "09_study",
         "12_verdicts",
     ]
 
@@ -82,6 +92,8 @@ def test_parameters_are_typed_commented_literals_in_scratch_folders(path: Path) 
 def test_notebook_takes_what_params_yaml_gives_it(stage: str, collection: str) -> None:
     if stage in OF_ABLATIONS and collection not in ABLATED:
         pytest.skip("no ablations are run on it")
+    if stage == "study" and collection not in GRADED:
+        pytest.skip("it has no graded truth")
     params = load_params(REPOSITORY / "params.yaml")
     if stage in OF_ALL:
         pytest.skip("it shows all collections")

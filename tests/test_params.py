@@ -10,6 +10,7 @@ from unifiedlib.loaders.own import OwnSettings
 from unifiedlib.params import (
     ABLATED,
     COLLECTIONS,
+    GRADED,
     OF_ABLATIONS,
     OF_ALL,
     STAGE_FOLDERS,
@@ -175,6 +176,8 @@ def test_assemble_passes_what_only_one_collection_has_as_one_table() -> None:
 @pytest.mark.parametrize("stage", STAGE_FOLDERS)
 @pytest.mark.parametrize("collection", COLLECTIONS)
 def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
+    if stage == "study" and collection not in GRADED:
+        pytest.skip("it has no graded truth")
     if stage in OF_ALL or (stage in OF_ABLATIONS and collection not in ABLATED):
         pytest.skip("it is not run on this collection")
     params = load_params(REPOSITORY / "params.yaml")
@@ -315,6 +318,14 @@ def test_main_variant_is_no_ablation() -> None:
 def test_every_ablation_can_be_trained(collection: str, variant: str) -> None:
     values = stage_parameters(load_params(REPOSITORY / "params.yaml"), "train", collection, variant)
     TrainSettings(**{field.name: values[field.name] for field in fields(TrainSettings)})
+
+
+def test_study_with_simulated_raters_needs_graded_truth() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(
+        ParameterError, match=r"collection 'photos' has no graded truth .* choose one of decor"
+    ):
+        stage_parameters(params, "study", "photos")
 
 
 def test_page_of_verdicts_gets_every_margin_and_takes_no_collection() -> None:

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 from tiny_project import REPOSITORY, add_pipeline, make_project
 
-from unifiedlib.params import ABLATED, COLLECTIONS, load_params
+from unifiedlib.params import ABLATED, COLLECTIONS, GRADED, load_params
 from unifiedlib.paths import ROOT_VARIABLE
 from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note, provide
 
@@ -39,6 +39,7 @@ SHOWING = (
     "unifiedlib.dvc_views",
     "unifiedlib.experiments",
     "unifiedlib.retrieval",
+    "unifiedlib.study.story",
 )
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
 FRONT = "unifiedlib.stages"
@@ -50,6 +51,7 @@ STAGES = {
     "evaluate": "04_evaluate",
     "ablation": "06_ablation",
     "codes": "08_codes",
+    "study": "09_study",
 }
 REPORTS = {"report": "05_report", "ablations": "07_ablations", "verdicts": "12_verdicts"}
 
@@ -161,8 +163,9 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
         for variant in ablations
     ]
     gathered = [f"{stage}@{name}" for stage in ("ablations", "codes") for name in ABLATED]
+    simulated = [f"study@{name}" for name in GRADED]
     assert sorted(listed.stdout.split()) == sorted(
-        ["clean", *once, *trained, *ablated, *gathered, "verdicts"]
+        ["clean", *once, *trained, *ablated, *gathered, *simulated, "verdicts"]
     )
 
 
@@ -182,6 +185,7 @@ def test_report_needs_no_ablation() -> None:
     assert "evaluate@decor" in graph.stdout
     assert "ablation" not in graph.stdout
     assert "codes" not in graph.stdout
+    assert "study" not in graph.stdout
 
 
 @pytest.mark.parametrize("collection", ABLATED)
@@ -213,7 +217,13 @@ def test_stage_depends_on_just_the_modules_that_its_notebook_uses(stage: str) ->
         module for module in closure(code_of(STAGES[stage])) if not leaves_out(module, MADE_BY_ONE_COLLECTION)
     }
     files = {module_file(module).relative_to(REPOSITORY).as_posix() for module in needed}
-    assert files == {name for name in dependencies(stage) if name.startswith("unifiedlib/")}
+    listed = {name for name in dependencies(stage) if name.startswith("unifiedlib/")}
+    assert files == listed - {"unifiedlib/decor"}
+
+
+def test_study_depends_on_the_drawn_world_that_its_raters_know() -> None:
+    assert "unifiedlib.decor.relevance" in closure(code_of("09_study"))
+    assert [stage for stage in STAGES if "unifiedlib/decor" in dependencies(stage)] == ["study"]
 
 
 @pytest.mark.parametrize("stage", REPORTS)

@@ -32,6 +32,8 @@ COLLECTIONS = tuple(Assemble.model_fields)
 COMMON_ASSEMBLE = ("size",)
 ABLATED = ("decor", "photos")
 OF_ABLATIONS = ("ablation", "ablations", "codes")
+GRADED = ("decor",)
+"""Collections with graded truth, which the simulated raters of the study need."""
 TASKS = "tasks"
 FOLDERS = {
     "data_folder": "data/{collection}",
@@ -43,6 +45,7 @@ FOLDERS = {
     "ablation_score_folder": "ablations/{collection}/scores",
     "ablation_result_folder": "results/{collection}-ablations",
     "codes_result_folder": "results/{collection}-codes",
+    "study_result_folder": "results/{collection}-study",
     "executed_folder": "executed/{collection}",
     "results_folder": "results",
     "models_folder": "models",
@@ -57,6 +60,7 @@ STAGE_FOLDERS = {
     "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
     "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
     "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
+    "study": ("data_folder", "embedding_folder", "study_result_folder"),
     "verdicts": ("results_folder", "models_folder", "verdict_folder"),
 }
 OF_ALL = ("verdicts",)
@@ -232,6 +236,16 @@ def _check_variant(params: Params, stage: str, collection: str, variant: str | N
         raise ParameterError(
             f"collection '{collection}' has no ablations in dvc.yaml; choose one of {', '.join(ABLATED)}"
         )
+    if stage == "study" and collection not in GRADED:
+        raise ParameterError(
+            f"collection '{collection}' has no graded truth for simulated raters; choose one of {', '.join(GRADED)} "
+            "(people can judge any collection: notebooks/00_judge.ipynb)"
+        )
+
+
+def _study_parameters(params: Params, collection: str) -> dict[str, Value]:
+    """What the study with simulated raters gets."""
+    return {**dict(params.study), "n_resamples": getattr(params.evaluate, collection).n_resamples}
 
 
 def _ablation_parameters(params: Params, collection: str, variant: str) -> dict[str, Value]:
@@ -281,6 +295,8 @@ def _own_parameters(params: Params, stage: str, collection: str, variant: str | 
         return {"experiments": dict(params.experiments)} | _judging_parameters(params, collection)
     if stage == "codes":
         return _codes_parameters(params, collection)
+    if stage == "study":
+        return _study_parameters(params, collection)
     if stage == "ablation":
         return _ablation_parameters(params, collection, cast(str, variant))
     if stage == "train":
@@ -304,7 +320,8 @@ def stage_parameters(
     assemble. For assemble, the keys that belong to one collection alone come as one table, `settings`. `variant` for train and
     ablation, `variants` for binarize, evaluate and report. Train gets an ablation's changes merged into its section, with
     `tasks`; ablation gets them as `changes`, and beside them what binarize and evaluate know. `experiments` for ablations;
-    codes gets what binarize and evaluate know, and the `ablations` that are studied. A stage of `OF_ALL` takes no collection.
+    codes gets what binarize and evaluate know, and the `ablations` that are studied; study its own section, and `n_resamples`.
+    A stage of `OF_ALL` takes no collection.
     Raises ParameterError for an unknown stage, collection or variant, or a variant where none belongs.
     """
     _require(stage, "stage", STAGE_FOLDERS)

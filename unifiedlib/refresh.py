@@ -24,6 +24,8 @@ TIMEOUT = 600
 SHRINK = 0.65
 COLOURS = 64
 JPEG_QUALITY = 60
+# A live widget: nothing without its kernel, and named anew in each run.
+WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 PROGRESS = re.compile(r"smoke size: |.+: [\d,]+ of [\d,]+, about [\d,]+ s left$")
 
 
@@ -52,6 +54,7 @@ def _normalise_output(output: NotebookNode, where: str) -> NotebookNode:
             f"{where} writes to stderr, which a stored notebook must not hold: {output.text.strip()[:200]}"
         )
     if "data" in output:
+        output.data.pop(WIDGET_VIEW, None)
         if "image/png" in output.data:
             kind, picture = small_picture(output.data.pop("image/png"))
             output.data[kind] = picture

@@ -228,6 +228,20 @@ class Codes(Section):
     pq_iterations: Count
 
 
+class StudySection(Section):
+    """`study`: the user study with simulated raters (`unifiedlib.study.simulated_study`)."""
+
+    n_queries: Count
+    n_raters: Annotated[int, Field(ge=2)]
+    k: Count
+    depth: Count
+    noise: NotNegative
+    tie_threshold: NotNegative
+    neither_threshold: NotNegative
+    repeat_share: Share
+    seed: Seed
+
+
 class Verdicts(Section):
     """`verdicts`: the page on which the claims' verdicts stand beside each other (`unifiedlib.verdicts`)."""
 
@@ -254,4 +268,5 @@ class Params(Section):
     experiments: dict[Variant, Variants]
     ablate: Ablate
     codes: Codes
+    study: StudySection
     verdicts: Verdicts

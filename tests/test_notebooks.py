@@ -14,7 +14,7 @@ import pytest
 from nbformat import NotebookNode
 
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import ABLATED, COLLECTIONS, OF_ABLATIONS, load_params, stage_parameters
+from unifiedlib.params import ABLATED, COLLECTIONS, GRADED, OF_ABLATIONS, load_params, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -51,6 +51,7 @@ def test_there_is_a_notebook_for_each_stage_and_a_tour() -> None:
         "06_ablation",
         "07_ablations",
         "08_codes",
+        "10_replay",
     ]
 
 
@@ -81,6 +82,8 @@ def test_parameters_are_typed_commented_literals_in_scratch_folders(path: Path) 
 def test_notebook_takes_what_params_yaml_gives_it(stage: str, collection: str) -> None:
     if stage in OF_ABLATIONS and collection not in ABLATED:
         pytest.skip("no ablations are run on it")
+    if stage == "replay" and collection not in GRADED:
+        pytest.skip("it has no true grades")
     params = load_params(REPOSITORY / "params.yaml")
     variant = {"train": "unified", "ablation": "flashlight_lens"}.get(stage)
     check_parameters(STAGES[stage], stage_parameters(params, stage, collection, variant))

@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 from tiny_project import REPOSITORY, add_pipeline, make_project
 
-from unifiedlib.params import ABLATED, COLLECTIONS, load_params
+from unifiedlib.params import ABLATED, COLLECTIONS, GRADED, load_params
 from unifiedlib.paths import ROOT_VARIABLE
 from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note, provide
 
@@ -35,11 +35,13 @@ SHOWING = (
     "unifiedlib.story",
     "unifiedlib.ablation_story",
     "unifiedlib.codes_story",
+    "unifiedlib.replay.story",
     "unifiedlib.experiments",
     "unifiedlib.retrieval",
 )
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
 FRONT = "unifiedlib.stages"
+TRUTH = "unifiedlib/decor"
 MADE_BY_ONE_COLLECTION = ("unifiedlib.decor", "unifiedlib.photos", "unifiedlib.loaders")
 STAGES = {
     "assemble": "01_assemble",
@@ -48,6 +50,7 @@ STAGES = {
     "evaluate": "04_evaluate",
     "ablation": "06_ablation",
     "codes": "08_codes",
+    "replay": "10_replay",
 }
 REPORTS = {"report": "05_report", "ablations": "07_ablations"}
 
@@ -159,6 +162,7 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
         for variant in ablations
     ]
     gathered = [f"{stage}@{name}" for stage in ("ablations", "codes") for name in ABLATED]
+    gathered += [f"replay@{name}" for name in GRADED]
     assert sorted(listed.stdout.split()) == sorted(["clean", *once, *trained, *ablated, *gathered])
 
 
@@ -209,7 +213,15 @@ def test_stage_depends_on_just_the_modules_that_its_notebook_uses(stage: str) ->
         module for module in closure(code_of(STAGES[stage])) if not leaves_out(module, MADE_BY_ONE_COLLECTION)
     }
     files = {module_file(module).relative_to(REPOSITORY).as_posix() for module in needed}
-    assert files == {name for name in dependencies(stage) if name.startswith("unifiedlib/")}
+    listed = {name for name in dependencies(stage) if name.startswith("unifiedlib/")}
+    assert files == listed - {TRUTH}
+
+
+def test_replay_depends_on_the_world_whose_truth_it_reads_and_on_no_model() -> None:
+    assert TRUTH in dependencies("replay")
+    assert not [
+        name for name in dependencies("replay") if name.startswith(("models/", "ablations/", "results/"))
+    ]
 
 
 @pytest.mark.parametrize("stage", REPORTS)

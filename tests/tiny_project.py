@@ -11,7 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ruamel.yaml import YAML
 
 from unifiedlib.parameter_cell import type_name
-from unifiedlib.params import STAGE_FOLDERS, Value, load_params, stage_parameters
+from unifiedlib.params import STAGE_FOLDERS, Value, load_params, notebook_number, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WORK = {
@@ -23,6 +23,7 @@ WORK = {
     "ablation": "out = resolve(ablation_score_folder) / variant",
     "ablations": "out = resolve(ablation_result_folder)",
     "codes": "out = resolve(codes_result_folder)",
+    "replay": "out = resolve(replay_result_folder)",
 }
 ABLATION = "no_layer_norm"
 WRITE = """from unifiedlib.paths import resolve
@@ -55,7 +56,7 @@ def toy_notebook(stage: str, values: Mapping[str, Value], *sources: str) -> nbfo
 
 def number_of(stage: str) -> int:
     """The number that a stage's notebook carries."""
-    return 1 + list(STAGE_FOLDERS).index(stage)
+    return notebook_number(stage)
 
 
 def values_of(root: Path, stage: str, collection: str = "decor") -> dict[str, Value]:

@@ -21,7 +21,7 @@ from unifiedlib.sections import AblatedTrain, Assemble, Params
 from unifiedlib.variants import IMAGENET, UNIFIED
 
 Setting = bool | int | float | str
-Value = Setting | list[int] | list[str] | dict[str, Setting] | dict[str, list[str]]
+Value = Setting | list[int] | list[float] | list[str] | dict[str, Setting] | dict[str, list[str]]
 
 
 class ParameterError(ValueError):
@@ -32,6 +32,7 @@ COLLECTIONS = tuple(Assemble.model_fields)
 COMMON_ASSEMBLE = ("size",)
 ABLATED = ("decor", "photos")
 OF_ABLATIONS = ("ablation", "ablations", "codes")
+GRADED = ("decor",)
 TASKS = "tasks"
 FOLDERS = {
     "data_folder": "data/{collection}",
@@ -43,6 +44,7 @@ FOLDERS = {
     "ablation_score_folder": "ablations/{collection}/scores",
     "ablation_result_folder": "results/{collection}-ablations",
     "codes_result_folder": "results/{collection}-codes",
+    "replay_result_folder": "results/{collection}-replay",
 }
 STAGE_FOLDERS = {
     "assemble": ("data_folder",),
@@ -53,7 +55,19 @@ STAGE_FOLDERS = {
     "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
     "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
     "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
+    "replay": ("data_folder", "embedding_folder", "replay_result_folder"),
 }
+NUMBERS = {"replay": 10}
+"""Numbers of the notebooks that do not follow from the order of `STAGE_FOLDERS`."""
+
+
+def notebook_number(stage: str) -> int:
+    """The number that a stage's notebook carries.
+
+    >>> notebook_number("assemble"), notebook_number("replay")
+    (1, 10)
+    """
+    return NUMBERS.get(stage, 1 + list(STAGE_FOLDERS).index(stage))
 
 
 def nearest(name: str, choices: tuple[str, ...]) -> str:
@@ -218,6 +232,14 @@ def _check_variant(params: Params, stage: str, collection: str, variant: str | N
         )
 
 
+def _check_graded(stage: str, collection: str) -> None:
+    """Raise ParameterError for a replay of a collection without graded truth."""
+    if stage == "replay" and collection not in GRADED:
+        raise ParameterError(
+            f"collection '{collection}' has no graded truth, which simulated users need; choose {', '.join(GRADED)}"
+        )
+
+
 def _ablation_parameters(params: Params, collection: str, variant: str) -> dict[str, Value]:
     """What the ablation stage alone gets: the changes, what they stand instead of, how to embed, to score and to judge."""
     section, usual = ablated(params, collection, variant), getattr(params.train, collection)
@@ -253,6 +275,8 @@ def _own_parameters(params: Params, stage: str, collection: str, variant: str | 
         return {"experiments": dict(params.experiments)} | _judging_parameters(params, collection)
     if stage == "codes":
         return _codes_parameters(params, collection)
+    if stage == "replay":
+        return dict(params.replay)
     if stage == "ablation":
         return _ablation_parameters(params, collection, cast(str, variant))
     if stage == "train":
@@ -282,6 +306,7 @@ def stage_parameters(
     _require(stage, "stage", STAGE_FOLDERS)
     _require(collection, "collection", COLLECTIONS)
     _check_variant(params, stage, collection, variant)
+    _check_graded(stage, collection)
     values = _own_parameters(params, stage, collection, variant)
     if stage != "assemble":
         values["seeds"] = list(getattr(params.seeds, collection))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from unifiedlib.replay.analysis import CRITICAL, compare, z_of
+from unifiedlib.replay.analysis import CRITICAL, Effect, compare, z_of
 from unifiedlib.replay.arms import deal
 from unifiedlib.replay.clicks import Actions, ClickModel
 from unifiedlib.replay.measures import CLICK, VOLUME, Totals
@@ -54,14 +55,11 @@ def run_test(
     return Log(arm, totals, actions.clicked.sum(axis=1))
 
 
-def analyse(log: Log, n_resamples: int, generator: np.random.Generator) -> list[Row]:
-    """A row per measure: action, measure and the fields of `Effect`, of arm 0 against arm 1."""
+def effects(log: Log, n_resamples: int, generator: np.random.Generator) -> Iterator[tuple[str, str, Effect]]:
+    """Every measure of arm 0 against arm 1: action, measure, what was found."""
     ours, theirs = (log.totals.of_users(log.arm == number) for number in (0, 1))
-    return [
-        {"action": action, "measure": measure}
-        | vars(compare(first, theirs.values(action, measure), n_resamples, generator))
-        for action, measure, first in ours.each()
-    ]
+    for action, measure, values in ours.each():
+        yield action, measure, compare(values, theirs.values(action, measure), n_resamples, generator)
 
 
 def z_per_query(log: Log, visits: Visits) -> float:
@@ -77,19 +75,20 @@ def aa_check(lists: Lists, labels: Index, settings: ReplaySettings, name: str) -
     labels: what each query looks for. Rows: action, measure, unit (users; queries where each counts as independent), by
     (bootstrap or z-test), n_tests, n_significant.
     """
-    model, found = ClickModel.of(settings), {}
+    model = ClickModel.of(settings)
+    found: dict[tuple[str, str, str, str], list[bool]] = {}
     for number in range(settings.n_null_replications):
         generator = stream(settings.seed, "aa", name, number)
         visits = draw_visits(settings.n_null_users, labels, settings, generator)
         log = run_test(lists, lists, visits, model, salt("aa", name, number), generator)
-        for row in analyse(log, settings.n_resamples, generator):
-            key = (row["action"], row["measure"], PER_USER)
-            found.setdefault((*key, BOOTSTRAP), []).append(not row["low"] <= 0 <= row["high"])  # type: ignore[operator]
-            found.setdefault((*key, NORMAL), []).append(abs(row["z"]) > CRITICAL)  # type: ignore[arg-type]
+        for action, measure, effect in effects(log, settings.n_resamples, generator):
+            outcomes = {BOOTSTRAP: effect.is_significant, NORMAL: abs(effect.z) > CRITICAL}
+            for by, outcome in outcomes.items():
+                found.setdefault((action, measure, PER_USER, by), []).append(outcome)
         wrong = abs(z_per_query(log, visits)) > CRITICAL
         found.setdefault((CLICK, VOLUME, PER_QUERY, NORMAL), []).append(wrong)
     return [
         dict(zip(("action", "measure", "unit", "by"), key, strict=True))
-        | {"n_tests": len(outcomes), "n_significant": int(np.sum(outcomes))}
-        for key, outcomes in found.items()
+        | {"n_tests": len(significant), "n_significant": sum(significant)}
+        for key, significant in found.items()
     ]

@@ -58,7 +58,8 @@ def drawn_moments(
     values: Values, n_drawn: int, n_times: int, generator: np.random.Generator
 ) -> tuple[Values, Values]:
     """Mean and variance (n - 1) of `n_drawn` users drawn with replacement, each [n_times]."""
-    distinct, counts = drawn_counts(values, n_drawn, n_times, generator)
+    found, counts = drawn_counts(values, n_drawn, n_times, generator)
+    distinct = found.astype(np.float64)
     mean = counts @ distinct / n_drawn
     square = counts @ np.square(distinct) / n_drawn
     return mean, np.maximum(square - np.square(mean), 0) * n_drawn / max(n_drawn - 1, 1)
@@ -89,5 +90,16 @@ def compare(ours: Values, theirs: Values, n_resamples: int, generator: np.random
     difference = ours.mean() - theirs.mean()
     variance = ours.var(ddof=1) / len(ours) + theirs.var(ddof=1) / len(theirs)
     z = z_of(np.array([difference]), np.array([variance]))[0]
-    numbers = (ours.mean(), theirs.mean(), difference, low, high, lift, lift_low, lift_high, z)
-    return Effect(*map(float, numbers), len(ours), len(theirs))
+    return Effect(
+        ours=float(ours.mean()),
+        theirs=float(theirs.mean()),
+        difference=float(difference),
+        low=float(low),
+        high=float(high),
+        lift=float(lift),
+        lift_low=float(lift_low),
+        lift_high=float(lift_high),
+        z=float(z),
+        n_ours=len(ours),
+        n_theirs=len(theirs),
+    )

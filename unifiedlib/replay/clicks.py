@@ -2,8 +2,8 @@
 
     P(click at rank r) = P(examine r) x P(attracted | true grade of the result)
 
-The position-based model (Richardson et al., WWW 2007; Craswell et al., WSDM 2008, call it the examination hypothesis). Users differ:
-in log-odds, a user's attraction is the common one plus an effect of their own. A save (a repin) follows a click.
+The position-based model (Craswell, Zoeter, Taylor & Ramsey, WSDM 2008, compare it with others). Users differ: in log-odds, a
+user's attraction is the common one plus an effect of their own. A save (a repin) follows a click.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ class Actions:
 class ClickModel:
     """The assumptions about users.
 
-    examination: [k], probability that a rank is looked at. attraction, save: by grade, [n_grade]: probability of a click on what is
-    looked at, and of a save of what is clicked. user_effect: standard deviation of a user's log-odds of attraction.
+    examination: [k], probability that a rank is looked at. attraction, save: by grade, [n_grade]: probability of a click on
+    what is looked at, and of a save of what is clicked. user_effect: standard deviation of a user's log-odds of attraction.
     """
 
     examination: Shares
@@ -54,7 +54,7 @@ class ClickModel:
     user_effect: float
 
     def __post_init__(self) -> None:
-        """Raise ValueError for a probability outside 0..1, or as many saves as there are not grades."""
+        """Raise ValueError for a probability outside 0..1, or another number of saves than of grades."""
         for name in ("examination", "attraction", "save"):
             check_shares(name, getattr(self, name).tolist())
         check_shares("save", self.save.tolist(), len(self.attraction))
@@ -62,10 +62,10 @@ class ClickModel:
     @classmethod
     def of(cls, settings: ReplaySettings) -> Self:
         """The model that the settings describe."""
-        given = np.array(settings.examination, np.float64)
-        ranks = given if settings.examination else examination_by_power(settings.examination_power, settings.k)
-        shares = (np.array(values, np.float64) for values in (settings.attraction, settings.save))
-        return cls(ranks, *shares, settings.user_effect)
+        ranks = examination_by_power(settings.examination_power, settings.k)
+        examination = np.array(settings.examination) if settings.examination else ranks
+        attraction, save = np.array(settings.attraction), np.array(settings.save)
+        return cls(examination, attraction, save, settings.user_effect)
 
     def attraction_of(self, effects: Shares) -> Shares:
         """Each user's attraction by grade, [n_user x n_grade]; effects: standard normal, [n_user]."""

@@ -26,7 +26,7 @@ VISITS_AT_ONCE = 65536
 
 @dataclass(frozen=True)
 class Draft:
-    """Interleaved lists: for each place whether theirs picked it, bool [n x k], and where in the picker's list it stood, [n x k]."""
+    """Interleaved lists: for each place whether theirs picked it, bool [n x k], and its place in the picker's list, [n x k]."""
 
     theirs: Mask
     place: Index
@@ -114,7 +114,8 @@ def interleave(
 
 def credit(clicked: Mask, theirs: Mask) -> Index:
     """Who is preferred on each query, int64 [n]: 1 ours, -1 theirs, 0 neither; arguments bool [n x k]."""
-    return np.sign((clicked & ~theirs).sum(axis=1) - (clicked & theirs).sum(axis=1)).astype(np.int64)
+    lead = (clicked & ~theirs).sum(axis=1) - (clicked & theirs).sum(axis=1)
+    return np.asarray(np.sign(lead), np.int64)
 
 
 def add_up(signs: Index, user: Index, n_users: int) -> Preferences:
@@ -131,7 +132,9 @@ def ratio_moments(pairs: npt.NDArray[np.generic], counts: npt.NDArray[np.int64])
     score, queries = pairs.astype(np.float64).T
     n, total = counts.sum(axis=1), counts @ queries
     ratio = counts @ score / total
-    squares = counts @ (score**2) - 2 * ratio * (counts @ (score * queries)) + ratio**2 * (counts @ queries**2)
+    squares = (
+        counts @ (score**2) - 2 * ratio * (counts @ (score * queries)) + ratio**2 * (counts @ queries**2)
+    )
     return ratio, np.maximum(squares, 0) * n / np.maximum(n - 1, 1) / total**2
 
 
@@ -141,10 +144,8 @@ def preference(found: Preferences, n_resamples: int, generator: np.random.Genera
     distinct, counts = drawn_counts(pairs, len(pairs), n_resamples, generator)
     low, high = np.quantile(ratio_moments(distinct, counts)[0], [TAIL, 1 - TAIL])
     mean, variance = ratio_moments(*_as_they_are(pairs))
-    z = z_of(mean, variance)[0]
-    return Preference(
-        *map(float, (mean[0], low, high, z)), len(pairs), int(pairs[:, 1].sum())
-    )
+    z = float(z_of(mean, variance)[0])
+    return Preference(float(mean[0]), float(low), float(high), z, len(pairs), int(pairs[:, 1].sum()))
 
 
 def _as_they_are(pairs: npt.NDArray[np.int64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

@@ -26,19 +26,17 @@ def bias_table(
     """
     grades = lists.grades[visits.query]
     clicked = act(visits, grades, model, generator).clicked
-    k, truth, rows = grades.shape[1], model.mean_attraction(), []
-    for grade in range(len(truth)):
-        shown = (grades == grade).sum(axis=0).astype(np.float64)
-        clicks = ((grades == grade) & clicked).sum(axis=0).astype(np.float64)
-        weighted = np.divide(clicks, model.examination, out=np.full(k, np.nan), where=model.examination > 0)
-        known = model.examination > 0
-        rows.append((grade, 0, shown.sum(), _share(clicks.sum(), shown.sum())))
-        rows[-1] += (_share(weighted[known].sum(), shown[known].sum()), truth[grade])
-        rows += [
-            (grade, rank + 1, shown[rank], _share(clicks[rank], shown[rank]), _share(weighted[rank], shown[rank]), truth[grade])
-            for rank in range(k)
-        ]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"n_shown": np.int64})
+    rows: list[tuple[float, ...]] = []
+    for grade, truth in enumerate(model.mean_attraction()):
+        shown, clicks = ((of & (grades == grade)).sum(axis=0).astype(np.float64) for of in (True, clicked))
+        seen = model.examination > 0
+        weighted = np.divide(clicks, model.examination, out=np.full(len(shown), np.nan), where=seen)
+        whole = _share(clicks.sum(), shown.sum()), _share(weighted[seen].sum(), shown[seen].sum())
+        rows.append((grade, 0, shown.sum(), *whole, truth))
+        for rank, numbers in enumerate(zip(shown, clicks, weighted, strict=True), start=1):
+            n_shown, n_clicks, n_weighted = numbers
+            rows.append((grade, rank, n_shown, _share(n_clicks, n_shown), _share(n_weighted, n_shown), truth))
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(COLUMNS[:3], np.int64))
 
 
 def _share(count: float, of: float) -> float:

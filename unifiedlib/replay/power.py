@@ -1,7 +1,7 @@
 """How many users a method needs: power by simulation and in closed form, and the smallest effect that can be found.
 
-A large population is simulated once under both systems. Tests are drawn from it with replacement, so the effect that they look for
-is the population's, and is known. Each is judged by a z-test at 5 % (the A/A check shows that this is calibrated like the bootstrap).
+A large population is simulated once under both systems. Tests are drawn from it with replacement, so the effect that they look
+for is the population's, and is known. Each is judged by a z-test at 5 %, which the A/A check calibrates.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Draw = Callable[[int, int, np.random.Generator], Values]
 class Method:
     """A way to compare two systems, on a population whose outcome is known.
 
-    effect: the population's; low, high: its 95 % interval, for the population is a sample, too; error: the standard error of a test
-    with one user, so that a test of n users has error / √n. draw: simulates tests.
+    effect: the population's; low, high: its 95 % interval, for the population is a sample, too; error: times 1 / √n, the
+    standard error of a test of n users. draw: simulates tests.
     """
 
     effect: float
@@ -51,10 +51,10 @@ def ab_method(ours: Values, theirs: Values) -> Method:
         return z_of(first - second, one / half + other / (n_users - half))
 
     paired = ours - theirs
-    spread = CRITICAL * paired.std(ddof=1) / np.sqrt(len(paired))
+    spread = float(CRITICAL * paired.std(ddof=1) / np.sqrt(len(paired)))
     error = np.sqrt(2 * (ours.var(ddof=1) + theirs.var(ddof=1)))
-    effect = paired.mean()
-    return Method(*map(float, (effect, effect - spread, effect + spread, error)), draw)
+    effect = float(paired.mean())
+    return Method(effect, effect - spread, effect + spread, float(error), draw)
 
 
 def interleaving_method(found: Preferences) -> Method:
@@ -66,9 +66,9 @@ def interleaving_method(found: Preferences) -> Method:
 
     distinct, counts = np.unique(pairs, axis=0, return_counts=True)
     mean, variance = ratio_moments(distinct, counts[np.newaxis].astype(np.int64))
-    spread = CRITICAL * np.sqrt(variance[0])
-    error = np.sqrt(variance[0] * len(pairs))
-    return Method(*map(float, (mean[0], mean[0] - spread, mean[0] + spread, error)), draw)
+    effect, spread = float(mean[0]), float(CRITICAL * np.sqrt(variance[0]))
+    error = float(np.sqrt(variance[0] * len(pairs)))
+    return Method(effect, effect - spread, effect + spread, error, draw)
 
 
 def simulated_power(method: Method, n_users: int, n_times: int, generator: np.random.Generator) -> float:

@@ -1,4 +1,4 @@
-"""The whole replay: every comparison by A/B and by interleaving, the A/A check, the power analysis, and what position does to clicks.
+"""The whole replay: every comparison by A/B and by interleaving, the A/A check, the power analysis, and position bias.
 
 Every row and every entry that it writes carries `simulated: true`.
 """
@@ -15,7 +15,7 @@ import pandas as pd
 from unifiedlib.contract import Collection
 from unifiedlib.files import write_json, write_table
 from unifiedlib.relevance import task_relevance
-from unifiedlib.replay.ab import PER_USER, Row, aa_check, act, analyse, run_test
+from unifiedlib.replay.ab import PER_USER, Row, aa_check, act, effects, run_test
 from unifiedlib.replay.clicks import ClickModel
 from unifiedlib.replay.interleaving import interleave, preference
 from unifiedlib.replay.interleaving_check import aa_interleaving
@@ -40,6 +40,7 @@ from unifiedlib.results import DECIMALS
 from unifiedlib.variants import UNIFIED
 
 AB, INTERLEAVING = "A/B", "interleaving"
+SIDES = ("ours", "theirs")
 LOGGING = System(UNIFIED, "float")
 
 
@@ -47,8 +48,8 @@ LOGGING = System(UNIFIED, "float")
 class Replay:
     """What the replay found, tidy tables, each with a column `simulated`.
 
-    ab: a row per comparison, task, training seed and measure; interleaving: one per comparison, task and seed; aa: tests of a system
-    against itself; power: share of tests that find something, by number of users; needed: users for the power that is wanted;
+    ab: a row per comparison, task, training seed and measure; interleaving: one per comparison, task and seed; aa: tests of a
+    system against itself; power: share of tests that find something, by number of users; needed: users for the wanted power;
     bias: attraction as estimated from clicks. summary: the entries of summary.json.
     """
 
@@ -82,9 +83,7 @@ class World:
         return draw_visits(n_users, self.labels[task], self.settings, generator)
 
 
-def open_world(
-    collection: Collection, folder: Path, seeds: Sequence[int], settings: ReplaySettings
-) -> World:
+def open_world(collection: Collection, folder: Path, seeds: Sequence[int], settings: ReplaySettings) -> World:
     """Search with every query once, in each system that takes part. folder: as the binarize stage writes it.
 
     Raises ValueError for a collection without graded truth, an unknown task or system, or a k beyond a gallery;
@@ -116,9 +115,10 @@ def ab_rows(world: World) -> Iterator[Row]:
                 names = ("ab", it.name, it.task, seed)
                 generator = stream(world.settings.seed, *names)
                 log = run_test(*world.pair(it, seed), visits, world.model, salt(*names), generator)
-                for row in analyse(log, world.settings.n_resamples, generator):
-                    measured = {f"value_{side}": row.pop(side) for side in ("ours", "theirs")}
-                    yield _named(it, seed) | {"action": row.pop("action"), "measure": row.pop("measure")} | measured | row
+                for action, measure, effect in effects(log, world.settings.n_resamples, generator):
+                    values = {"value_ours": effect.ours, "value_theirs": effect.theirs}
+                    numbers = {name: value for name, value in vars(effect).items() if name not in SIDES}
+                    yield _named(it, seed) | {"action": action, "measure": measure} | values | numbers
 
 
 def interleaving_rows(world: World) -> Iterator[Row]:
@@ -140,14 +140,20 @@ def aa_rows(world: World) -> Iterator[Row]:
         for row in aa_check(same, world.labels[task], settings, task):
             yield named | {"method": AB} | row
         row = aa_interleaving(same, world.labels[task], settings, task)
-        yield named | {"method": INTERLEAVING, "action": "click", "measure": "preference", "unit": PER_USER} | row
+        yield (
+            named
+            | {"method": INTERLEAVING, "action": "click", "measure": "preference", "unit": PER_USER}
+            | row
+        )
 
 
 def methods(world: World, it: Contest, visits: Visits) -> Iterator[tuple[Row, Method]]:
     """Every way to make a comparison, on a population whose outcome under both systems is known; the first training seed."""
     pair, names = world.pair(it, world.seeds[0]), (it.name, it.task)
     totals = [
-        Totals.of(act(visits, lists.grades[visits.query], world.model, generator), visits.user, visits.n_users)
+        Totals.of(
+            act(visits, lists.grades[visits.query], world.model, generator), visits.user, visits.n_users
+        )
         for lists, generator in zip(
             pair, (stream(world.settings.seed, "population", *names, side) for side in (0, 1)), strict=True
         )
@@ -171,7 +177,9 @@ def power_rows(world: World) -> Iterator[tuple[list[Row], Row]]:
                 yield _powers(named, method, settings, generator), _needed(named, method, settings)
 
 
-def _powers(named: Row, method: Method, settings: ReplaySettings, generator: np.random.Generator) -> list[Row]:
+def _powers(
+    named: Row, method: Method, settings: ReplaySettings, generator: np.random.Generator
+) -> list[Row]:
     curve = closed_form_power(method.effect, method.error, settings.user_counts)
     return [
         named

@@ -1,7 +1,7 @@
 """What the replay says in the end: an entry per comparison and measure, over the training seeds, as claims.json has them.
 
-*ahead* where every model's 95 % interval lies above zero, *behind* where every one lies below, *not told* otherwise. Of a simulation
-there is no verdict on the paper: these words are not those of the claims.
+*ahead* where every model's 95 % interval lies above zero, *behind* where every one lies below, *not told* otherwise. A
+simulation gives no verdict on the paper: these words are not those of the claims.
 """
 
 from __future__ import annotations
@@ -34,15 +34,25 @@ def summarise(
     interleaved = interleaved.assign(method="interleaving", action="click", measure="preference")
     rows = pd.concat([ab.assign(method="A/B"), interleaved], ignore_index=True)
     keys = ["method", "comparison", "task", "action", "measure"]
-    users = needed.set_index(keys)["users_needed"]
+    users = needed.set_index(keys)
     entries = [
-        _entry(dict(zip(keys, names, strict=True)), group, float(users.loc[names]), n_users)
+        _entry(dict(zip(keys, names, strict=True)), group, n_users) | _users(users.loc[names])
         for names, group in rows.groupby(keys, sort=False)
     ]
     return sorted(entries, key=lambda entry: SEVERITY[str(entry["outcome"])])
 
 
-def _entry(names: Mapping[str, object], rows: pd.DataFrame, users: float, n_users: int) -> Entry:
+def _users(row: pd.Series) -> Entry:
+    """Users needed for the effect seen, with the range that its interval allows; None: no number, for it may be no effect."""
+    told = np.isfinite(row["users_most"])
+    return {
+        "users_needed": int(row["users_needed"]) if told else None,
+        "users_fewest": int(row["users_fewest"]),
+        "users_most": int(row["users_most"]) if told else None,
+    }
+
+
+def _entry(names: Mapping[str, object], rows: pd.DataFrame, n_users: int) -> Entry:
     outcome, first = outcome_of(rows), rows.iloc[0]
     effect, low, high = (
         round(float(value), DECIMALS)
@@ -64,6 +74,8 @@ def _entry(names: Mapping[str, object], rows: pd.DataFrame, users: float, n_user
         "effect": effect,
         "low": low,
         "high": high,
-        "users_needed": int(users) if np.isfinite(users) else None,
+        "n_models": len(rows),
+        "n_ahead": int((rows["low"] > 0).sum()),
+        "n_behind": int((rows["high"] < 0).sum()),
         "how": how,
     }

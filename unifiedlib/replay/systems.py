@@ -20,7 +20,7 @@ from unifiedlib.replay.streams import stream
 from unifiedlib.scoring import distance_batches
 from unifiedlib.search import BinaryGallery, FloatGallery
 from unifiedlib.stages import seed_folder
-from unifiedlib.variants import seeds_of, variants_of
+from unifiedlib.variants import UNIFIED, seeds_of, variants_of
 
 Index = npt.NDArray[np.int64]
 SPECIALIST = "specialist"
@@ -88,6 +88,17 @@ def contests(collection: Collection, settings: ReplaySettings) -> list[Contest]:
     ]
 
 
+def named_variants(tasks: Sequence[str], comparisons: Mapping[str, Sequence[str]]) -> list[str]:
+    """The variants whose embeddings the comparisons need, and the unified one, each once; known or not.
+
+    >>> named_variants(["lens"], {"codes": ["unified/binary", "specialist/float"]})
+    ['unified', 'lens']
+    """
+    named = [text.partition("/")[0] for pair in comparisons.values() for text in pair]
+    meant = [tasks if variant == SPECIALIST else [variant] for variant in (UNIFIED, *named)]
+    return list(dict.fromkeys(variant for variants in meant for variant in variants))
+
+
 def check_depth(relevance: Relevance, k: int, task: str) -> None:
     """Raise ValueError where some query can find fewer than k items."""
     shortest = int(relevance.n_candidates.min())
@@ -151,7 +162,9 @@ def served_lists(
     folder: holds `<variant>/seed-<n>/` as the binarize stage writes it. Raises FileNotFoundError where embeddings are missing,
     ValueError for a k beyond what a query can find.
     """
-    judged = {task: task_relevance(collection, task, task) for task in dict.fromkeys(task for task, _ in wanted)}
+    judged = {
+        task: task_relevance(collection, task, task) for task in dict.fromkeys(task for task, _ in wanted)
+    }
     for task, relevance in judged.items():
         check_depth(relevance, settings.k, task)
     lists: dict[tuple[str, System, int], Lists] = {}

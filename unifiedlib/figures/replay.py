@@ -34,7 +34,7 @@ def click_model_figure(table: pd.DataFrame) -> Figure:
     panels[2].plot(active["x"], active["y"], ".-", color=INK, markersize=5, linewidth=1)
     panels[2].set(xscale="log", yscale="log", xlabel="queries", title="share of users with at least so many")
     panels[2].xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    panels[2].yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+    panels[2].yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}%")
     for axes in panels:
         axes.title.set_fontsize(10.5)
     return figure

@@ -22,16 +22,23 @@ def opening(summary: Sequence[Entry], n_users: int) -> str:
     for ours, theirs, task in dict.fromkeys((e["ours"], e["theirs"], e["task"]) for e in summary):
         own = [e for e in summary if (e["ours"], e["theirs"], e["task"]) == (ours, theirs, task)]
         told = {
-            outcome: [f"{e['action']} {e['measure']}" for e in own if e["outcome"] == outcome]
+            outcome: [_with_lift(e) for e in own if e["outcome"] == outcome]
             for outcome in (BEHIND, NOT_TOLD, AHEAD)
         }
         listed = "; ".join(f"{outcome} by {', '.join(names)}" for outcome, names in told.items() if names)
         lines.append(f"- **{ours} against {theirs} on {task}**: {listed}.")
     basis = (
         f"**Simulated users, no observation of anyone.** Each test has {n_users:,} of them; *ahead* and *behind* mean that "
-        "the intervals of all training seeds lie on that side of zero. *Preference* is that of interleaving."
+        "the intervals of all training seeds lie on that side of zero. *Preference* is that of interleaving. In brackets, the "
+        "relative change, mean over seeds."
     )
     return "\n".join([basis, "", *lines])
+
+
+def _with_lift(entry: Entry) -> str:
+    """A measure with its relative change, mean over seeds: "repin volume (+8 %)"."""
+    name, lift = f"{entry['action']} {entry['measure']}", entry["lift"]
+    return name if lift is None else f"{name} ({100 * float(str(lift)):+.1f} %)".replace("-", "−")
 
 
 def lift_table(ab: pd.DataFrame) -> pd.DataFrame:
@@ -74,15 +81,24 @@ def method_names(table: pd.DataFrame) -> pd.Series:
     return (table["action"] + " " + table["measure"]).where(table["method"] == "A/B", "interleaving")
 
 
-def users_table(needed: pd.DataFrame) -> pd.DataFrame:
-    """Users that each method needs, a column per comparison and task: "3,106 (2,628 to 3,728)".
+def rounded(users: float) -> str:
+    """A number of users to two digits, as well as it is known.
 
-    The range is that of the effect's interval; where it holds zero, the fewest: "more than 445,285".
+    >>> rounded(42408.0)
+    '42,000'
+    """
+    return f"{float(f'{users:.2g}'):,.0f}"
+
+
+def users_table(needed: pd.DataFrame) -> pd.DataFrame:
+    """Users that each method needs, a column per comparison and task: "3,100 (2,600 to 3,700)".
+
+    The range is that of the effect's interval; where it holds zero, the fewest: "more than 450,000".
     """
     text = [
-        f"{row.users_needed:,.0f} ({row.users_fewest:,.0f} to {row.users_most:,.0f})"
+        f"{rounded(row.users_needed)} ({rounded(row.users_fewest)} to {rounded(row.users_most)})"
         if np.isfinite(row.users_most)
-        else f"more than {row.users_fewest:,.0f}"
+        else f"more than {rounded(row.users_fewest)}"
         for row in needed.itertuples()
     ]
     table = needed.assign(
@@ -93,18 +109,19 @@ def users_table(needed: pd.DataFrame) -> pd.DataFrame:
 
 
 def gain_table(needed: pd.DataFrame) -> pd.DataFrame:
-    """How many times fewer users interleaving needs than the best and the worst measure of A/B, where both find an effect."""
+    """How many times fewer users interleaving needs than the best and the worst measure of A/B.
+
+    Only for comparisons in which every method's effect is told from none.
+    """
     rows = []
     for (task, comparison), part in needed.groupby(["task", "comparison"], sort=False):
-        found = part[np.isfinite(part["users_most"])]
-        tests, drafts = (
-            found.loc[found["method"] == name, "users_needed"] for name in ("A/B", "interleaving")
-        )
-        if len(tests) and len(drafts):
-            ratio = tests / drafts.iloc[0]
-            rows.append((task, comparison, int(drafts.iloc[0]), ratio.min(), ratio.max()))
-    columns = ["task", "comparison", "users by interleaving", "times fewer, at least", "times fewer, at most"]
-    return pd.DataFrame(rows, columns=columns).round(1)
+        if np.isfinite(part["users_most"]).all():
+            users = part.groupby("method")["users_needed"]
+            drafts, fewest, most = users.min()["interleaving"], users.min()["A/B"], users.max()["A/B"]
+            numbers = (rounded(drafts), rounded(fewest), rounded(most))
+            rows.append((task, comparison, *numbers, f"{fewest / drafts:.0f} to {most / drafts:.0f}"))
+    columns = ("by interleaving", "by the best measure", "by the worst", "times fewer by interleaving")
+    return pd.DataFrame(rows, columns=["task", "comparison", *columns])
 
 
 def model_table(model: ClickModel, visits: Visits) -> pd.DataFrame:
@@ -131,16 +148,16 @@ def model_table(model: ClickModel, visits: Visits) -> pd.DataFrame:
 
 
 def detectable_table(needed: pd.DataFrame) -> pd.DataFrame:
-    """The smallest difference that a test finds with the wanted power, beside the population's: a row per measure of A/B."""
-    tests = needed[needed["method"] == "A/B"]
-    table = pd.DataFrame(
-        {
-            "simulated test by": method_names(tests),
-            "task": tests["task"],
-            "comparison": tests["comparison"],
-            "users": tests["n_users"],
-            "smallest difference found": tests["detectable_effect"],
-            "the population's difference": tests["effect"],
-        }
+    """The smallest difference that an A/B test finds with the wanted power, beside the population's in each comparison.
+
+    A row per task and measure; the smallest difference is the largest of those of the comparisons, which hardly differ.
+    """
+    tests = needed[needed["method"] == "A/B"].assign(name=method_names)
+    keys = ["task", "name"]
+    smallest = tests.groupby(keys, sort=False)["detectable_effect"].max().rename("smallest found")
+    effects = tests.pivot_table(index=keys, columns="comparison", values="effect", sort=False)
+    return (
+        pd.concat([smallest, effects], axis=1)
+        .reset_index()
+        .rename(columns={"name": "simulated test by", **{name: f"{name}: difference" for name in effects}})
     )
-    return table.sort_values(["task", "simulated test by"], kind="stable", ignore_index=True)

@@ -58,6 +58,7 @@ def _entry(names: Mapping[str, object], rows: pd.DataFrame, n_users: int) -> Ent
         round(float(value), DECIMALS)
         for value in (rows["difference"].mean(), rows["low"].min(), rows["high"].max())
     )
+    lift = float(rows["lift"].mean())
     what = f"{names['action']} {names['measure']}"
     models = "1 model" if len(rows) == 1 else f"{len(rows)} models"
     how = (
@@ -74,6 +75,7 @@ def _entry(names: Mapping[str, object], rows: pd.DataFrame, n_users: int) -> Ent
         "effect": effect,
         "low": low,
         "high": high,
+        "lift": None if np.isnan(lift) else round(lift, DECIMALS),
         "n_models": len(rows),
         "n_ahead": int((rows["low"] > 0).sum()),
         "n_behind": int((rows["high"] < 0).sum()),

@@ -406,7 +406,7 @@ def test_credit_and_preference_by_hand() -> None:
 def test_variance_of_a_preference_is_that_of_resampled_users() -> None:
     generator = np.random.default_rng(0)
     queries = generator.geometric(0.4, 500)
-    score = np.rint(generator.uniform(-1, 1.4, 500) * queries).astype(int)
+    score = np.rint(generator.uniform(0.2, 1, 500) * queries).astype(int)
     pairs, counts = np.unique(np.stack([score, queries], axis=1), axis=0, return_counts=True)
     _, variance = ratio_moments(pairs, counts[None])
     rows = generator.integers(0, 500, (8000, 500))

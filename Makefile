@@ -4,6 +4,7 @@
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
 # make study    a user study with simulated raters on decor (docs/user-study.md; with people: notebooks/00_judge.ipynb)
+# make replay   simulated users: A/B tests and interleaving on decor (docs/replay.md)
 # make verdicts all claims on both collections, one page of what has been run
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside named peers (on an idle machine)
@@ -14,7 +15,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench codes study verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes replay study verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 COLLECTION ?= decor
@@ -74,6 +75,11 @@ study: venv
 	dvc repro study@decor
 	$(GATHER)
 	@echo "report: $(CURDIR)/executed/decor/09_study.html"
+
+replay: venv
+	dvc repro replay@decor
+	$(GATHER)
+	@echo "report: $(CURDIR)/executed/decor/10_replay.html"
 
 verdicts: venv
 	dvc repro clean

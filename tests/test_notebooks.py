@@ -20,6 +20,7 @@ from unifiedlib.params import (
     GRADED,
     OF_ABLATIONS,
     OF_ALL,
+    SIMULATED,
     load_params,
     stage_parameters,
 )
@@ -61,6 +62,7 @@ def test_there_is_a_notebook_for_each_stage_a_tour_and_a_study_for_people() -> N
         "07_ablations",
         "08_codes",
         "09_study",
+        "10_replay",
         "12_verdicts",
     ]
 
@@ -92,7 +94,7 @@ def test_parameters_are_typed_commented_literals_in_scratch_folders(path: Path) 
 def test_notebook_takes_what_params_yaml_gives_it(stage: str, collection: str) -> None:
     if stage in OF_ABLATIONS and collection not in ABLATED:
         pytest.skip("no ablations are run on it")
-    if stage == "study" and collection not in GRADED:
+    if stage in SIMULATED and collection not in GRADED:
         pytest.skip("it has no graded truth")
     params = load_params(REPOSITORY / "params.yaml")
     if stage in OF_ALL:

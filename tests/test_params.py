@@ -13,13 +13,15 @@ from unifiedlib.params import (
     GRADED,
     OF_ABLATIONS,
     OF_ALL,
+    SIMULATED,
     STAGE_FOLDERS,
     ParameterError,
     load_params,
     stage_parameters,
 )
 from unifiedlib.photos import PhotoSettings
-from unifiedlib.sections import AblatedTrain, AssembleDecor, AssembleOwn, AssemblePhotos, Train
+from unifiedlib.replay.settings import ReplaySettings
+from unifiedlib.sections import AblatedTrain, AssembleDecor, AssembleOwn, AssemblePhotos, Replay, Train
 from unifiedlib.train_settings import TrainSettings
 from unifiedlib.variants import IMAGENET, UNIFIED
 
@@ -141,6 +143,7 @@ def test_every_line_of_the_file_carries_a_comment() -> None:
         (AssembleDecor, DecorSettings, {"size"}),
         (AssemblePhotos, PhotoSettings, {"size"}),
         (AssembleOwn, OwnSettings, {"size"}),
+        (Replay, ReplaySettings, set()),
     ],
 )
 def test_section_holds_just_what_the_library_takes(section: type, settings: type, besides: set[str]) -> None:
@@ -176,7 +179,7 @@ def test_assemble_passes_what_only_one_collection_has_as_one_table() -> None:
 @pytest.mark.parametrize("stage", STAGE_FOLDERS)
 @pytest.mark.parametrize("collection", COLLECTIONS)
 def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
-    if stage == "study" and collection not in GRADED:
+    if stage in SIMULATED and collection not in GRADED:
         pytest.skip("it has no graded truth")
     if stage in OF_ALL or (stage in OF_ABLATIONS and collection not in ABLATED):
         pytest.skip("it is not run on this collection")
@@ -191,6 +194,21 @@ def test_every_stage_gets_its_names(stage: str, collection: str) -> None:
     assert values.get("variants", [IMAGENET, UNIFIED])[0] == IMAGENET
     assert values.get("device", params.device) == params.device
     assert ("device" in values) == (stage in ("train", "binarize", "ablation", "codes"))
+
+
+def test_replay_of_a_collection_without_graded_truth_is_refused() -> None:
+    params = load_params(REPOSITORY / "params.yaml")
+    with pytest.raises(ParameterError, match=r"collection 'photos' has no graded truth.*; choose decor$"):
+        stage_parameters(params, "replay", "photos")
+
+
+def test_probability_above_one_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ParameterError) as error:
+        load_with(tmp_path, "  attraction: [0.02,", "  attraction: [1.02,")
+    assert (
+        str(error.value)
+        == "params.yaml: replay.attraction[0] is 1.02 (float); it must be less than or equal to 1"
+    )
 
 
 # Ablations
@@ -323,7 +341,7 @@ def test_every_ablation_can_be_trained(collection: str, variant: str) -> None:
 def test_study_with_simulated_raters_needs_graded_truth() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     with pytest.raises(
-        ParameterError, match=r"collection 'photos' has no graded truth .* choose one of decor"
+        ParameterError, match=r"collection 'photos' has no graded truth, .* choose one of decor"
     ):
         stage_parameters(params, "study", "photos")
 

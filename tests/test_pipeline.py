@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 from tiny_project import REPOSITORY, add_pipeline, make_project
 
-from unifiedlib.params import ABLATED, COLLECTIONS, GRADED, load_params
+from unifiedlib.params import ABLATED, COLLECTIONS, GRADED, SIMULATED, load_params
 from unifiedlib.paths import ROOT_VARIABLE
 from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note, provide
 
@@ -35,6 +35,7 @@ SHOWING = (
     "unifiedlib.story",
     "unifiedlib.ablation_story",
     "unifiedlib.codes_story",
+    "unifiedlib.replay.story",
     "unifiedlib.verdict_story",
     "unifiedlib.dvc_views",
     "unifiedlib.experiments",
@@ -43,6 +44,7 @@ SHOWING = (
 )
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
 FRONT = "unifiedlib.stages"
+TRUTH = "unifiedlib/decor"
 MADE_BY_ONE_COLLECTION = ("unifiedlib.decor", "unifiedlib.photos", "unifiedlib.loaders")
 STAGES = {
     "assemble": "01_assemble",
@@ -52,6 +54,7 @@ STAGES = {
     "ablation": "06_ablation",
     "codes": "08_codes",
     "study": "09_study",
+    "replay": "10_replay",
 }
 REPORTS = {"report": "05_report", "ablations": "07_ablations", "verdicts": "12_verdicts"}
 
@@ -163,7 +166,7 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
         for variant in ablations
     ]
     gathered = [f"{stage}@{name}" for stage in ("ablations", "codes") for name in ABLATED]
-    simulated = [f"study@{name}" for name in GRADED]
+    simulated = [f"{stage}@{name}" for stage in SIMULATED for name in GRADED]
     assert sorted(listed.stdout.split()) == sorted(
         ["clean", *once, *trained, *ablated, *gathered, *simulated, "verdicts"]
     )
@@ -218,12 +221,19 @@ def test_stage_depends_on_just_the_modules_that_its_notebook_uses(stage: str) ->
     }
     files = {module_file(module).relative_to(REPOSITORY).as_posix() for module in needed}
     listed = {name for name in dependencies(stage) if name.startswith("unifiedlib/")}
-    assert files == listed - {"unifiedlib/decor"}
+    assert files == listed - {TRUTH}
+
+
+def test_replay_depends_on_the_world_whose_truth_it_reads_and_on_no_model() -> None:
+    assert TRUTH in dependencies("replay")
+    assert not [
+        name for name in dependencies("replay") if name.startswith(("models/", "ablations/", "results/"))
+    ]
 
 
 def test_study_depends_on_the_drawn_world_that_its_raters_know() -> None:
     assert "unifiedlib.decor.relevance" in closure(code_of("09_study"))
-    assert [stage for stage in STAGES if "unifiedlib/decor" in dependencies(stage)] == ["study"]
+    assert "unifiedlib/decor" in dependencies("study")
 
 
 @pytest.mark.parametrize("stage", REPORTS)

@@ -23,6 +23,7 @@ WORK = {
     "ablation": "out = resolve(ablation_score_folder) / variant",
     "ablations": "out = resolve(ablation_result_folder)",
     "codes": "out = resolve(codes_result_folder)",
+    "replay": "out = resolve(replay_result_folder)",
     "study": "out = resolve(study_result_folder)",
     "verdicts": "out = resolve(verdict_folder)",
 }

@@ -29,6 +29,9 @@ from unifiedlib.search import BinaryGallery, FloatGallery
 Values = npt.NDArray[np.float64]
 GainsOf = Callable[[Index, Index], Values]
 """From query items [n_query] and gallery items [n_gallery] to gains [n_query x n_gallery]."""
+Grades = npt.NDArray[np.uint8]
+GradesOf = Callable[[Index, Index], Grades]
+"""From query items [n_query] and gallery items [n_gallery] to grades [n_query x n_gallery]."""
 
 
 def exponential_gains(grades: npt.NDArray[np.generic]) -> Values:
@@ -118,8 +121,8 @@ def score_graded(
     return np.concatenate(values)
 
 
-def decor_gains(collection: Collection) -> GainsOf:
-    """The gains of the drawn world's true relevance, 2^grade - 1: 7 for the same product, 3 for its style, 1 for kin.
+def decor_grades(collection: Collection) -> GradesOf:
+    """The drawn world's true relevance: 3 for the same product, 2 for its style, 1 for kin, 0 for anything else.
 
     Raises ValueError for a collection that is not `decor`.
     """
@@ -129,6 +132,13 @@ def decor_gains(collection: Collection) -> GainsOf:
         )
     chosen = {name: value for name, value in collection.settings.items() if name != "size"}
     world = World(DecorSettings(**chosen))  # type: ignore[arg-type]
-    return lambda queries, gallery: exponential_gains(
-        true_relevance(world, queries.tolist(), gallery.tolist())
-    )
+    return lambda queries, gallery: true_relevance(world, queries.tolist(), gallery.tolist())
+
+
+def decor_gains(collection: Collection) -> GainsOf:
+    """The gains of the drawn world's true relevance, 2^grade - 1: 7 for the same product, 3 for its style, 1 for kin.
+
+    Raises ValueError for a collection that is not `decor`.
+    """
+    grades_of = decor_grades(collection)
+    return lambda queries, gallery: exponential_gains(grades_of(queries, gallery))

@@ -58,6 +58,13 @@ REPRESENTATIONS = {
     "itq": Look("#2A9D8F", "v"),
     "pq": Look("#9AA0A6", "D"),
 }
+METHODS = {
+    "click propensity": Look("#3FA7D6", "o"),
+    "click volume": Look("#1F4E79", "s"),
+    "repin propensity": Look("#F0A030", "^"),
+    "repin volume": Look("#A0522D", "v"),
+    "interleaving": Look("#4B1D82", "D"),
+}
 COLLECTIONS = {"decor": Look("#4B1D82", "o"), "photos": Look("#C2571A", "s")}
 OTHERS = (
     Look("#7A9E3B", "X"),

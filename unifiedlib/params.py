@@ -21,7 +21,7 @@ from unifiedlib.sections import AblatedTrain, Assemble, Params
 from unifiedlib.variants import IMAGENET, UNIFIED
 
 Setting = bool | int | float | str
-Value = Setting | list[int] | list[str] | dict[str, Setting] | dict[str, list[str]]
+Value = Setting | list[int] | list[float] | list[str] | dict[str, Setting] | dict[str, list[str]]
 
 
 class ParameterError(ValueError):
@@ -33,7 +33,8 @@ COMMON_ASSEMBLE = ("size",)
 ABLATED = ("decor", "photos")
 OF_ABLATIONS = ("ablation", "ablations", "codes")
 GRADED = ("decor",)
-"""Collections with graded truth, which the simulated raters of the study need."""
+SIMULATED = ("study", "replay")
+"""Stages whose simulated raters and users need graded truth, which the collections of `GRADED` have."""
 TASKS = "tasks"
 FOLDERS = {
     "data_folder": "data/{collection}",
@@ -45,6 +46,7 @@ FOLDERS = {
     "ablation_score_folder": "ablations/{collection}/scores",
     "ablation_result_folder": "results/{collection}-ablations",
     "codes_result_folder": "results/{collection}-codes",
+    "replay_result_folder": "results/{collection}-replay",
     "study_result_folder": "results/{collection}-study",
     "executed_folder": "executed/{collection}",
     "results_folder": "results",
@@ -61,6 +63,7 @@ STAGE_FOLDERS = {
     "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
     "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
     "study": ("data_folder", "embedding_folder", "study_result_folder"),
+    "replay": ("data_folder", "embedding_folder", "replay_result_folder"),
     "verdicts": ("results_folder", "models_folder", "verdict_folder"),
 }
 OF_ALL = ("verdicts",)
@@ -236,16 +239,20 @@ def _check_variant(params: Params, stage: str, collection: str, variant: str | N
         raise ParameterError(
             f"collection '{collection}' has no ablations in dvc.yaml; choose one of {', '.join(ABLATED)}"
         )
-    if stage == "study" and collection not in GRADED:
-        raise ParameterError(
-            f"collection '{collection}' has no graded truth for simulated raters; choose one of {', '.join(GRADED)} "
-            "(people can judge any collection: notebooks/00_judge.ipynb)"
-        )
 
 
 def _study_parameters(params: Params, collection: str) -> dict[str, Value]:
     """What the study with simulated raters gets."""
     return {**dict(params.study), "n_resamples": getattr(params.evaluate, collection).n_resamples}
+
+
+def _check_graded(stage: str, collection: str) -> None:
+    """Raise ParameterError for a simulation on a collection without graded truth."""
+    if stage in SIMULATED and collection not in GRADED:
+        raise ParameterError(
+            f"collection '{collection}' has no graded truth, which simulated raters and users need; choose one of "
+            f"{', '.join(GRADED)} (people can judge any collection: notebooks/00_judge.ipynb)"
+        )
 
 
 def _ablation_parameters(params: Params, collection: str, variant: str) -> dict[str, Value]:
@@ -295,6 +302,8 @@ def _own_parameters(params: Params, stage: str, collection: str, variant: str | 
         return {"experiments": dict(params.experiments)} | _judging_parameters(params, collection)
     if stage == "codes":
         return _codes_parameters(params, collection)
+    if stage == "replay":
+        return dict(params.replay)
     if stage == "study":
         return _study_parameters(params, collection)
     if stage == "ablation":
@@ -334,6 +343,7 @@ def stage_parameters(
         raise ParameterError(f"stage {stage} needs --collection")
     _require(collection, "collection", COLLECTIONS)
     _check_variant(params, stage, collection, variant)
+    _check_graded(stage, collection)
     values = _own_parameters(params, stage, collection, variant)
     if stage != "assemble":
         values["seeds"] = list(getattr(params.seeds, collection))

@@ -68,6 +68,7 @@ OUTPUTS = {
     "ablation": "{ablation_score_folder}/{variant}",
     "ablations": "{ablation_result_folder}",
     "codes": "{codes_result_folder}",
+    "replay": "{replay_result_folder}",
     "study": "{study_result_folder}",
     "verdicts": "{verdict_folder}",
 }

@@ -242,6 +242,31 @@ class StudySection(Section):
     seed: Seed
 
 
+class Replay(Section):
+    """`replay`: simulated users, and how much of them (`unifiedlib.replay.settings.ReplaySettings`)."""
+
+    tasks: Variants
+    comparisons: dict[Variant, Annotated[list[str], Field(min_length=2, max_length=2)]]
+    k: Count
+    examination_power: NotNegative
+    examination: list[Share]
+    attraction: Annotated[list[Share], Field(min_length=1)]
+    save: Annotated[list[Share], Field(min_length=1)]
+    user_effect: NotNegative
+    sessions_power: Positive
+    most_sessions: Count
+    queries_per_session: Annotated[float, Field(ge=1)]
+    n_users: Count
+    n_null_users: Count
+    n_null_replications: Count
+    n_population: Count
+    user_counts: Annotated[list[Count], Field(min_length=1), AfterValidator(_distinct)]
+    n_replications: Count
+    n_resamples: Annotated[int, Field(ge=100)]
+    power: Annotated[float, Field(gt=0.05, lt=1)]
+    seed: Seed
+
+
 class Verdicts(Section):
     """`verdicts`: the page on which the claims' verdicts stand beside each other (`unifiedlib.verdicts`)."""
 
@@ -269,4 +294,5 @@ class Params(Section):
     ablate: Ablate
     codes: Codes
     study: StudySection
+    replay: Replay
     verdicts: Verdicts

@@ -55,6 +55,7 @@ SHOWS_ONLY = (
     *("figures", "palette.py", "html.py", "show.py", "story.py", "tour.py", "retrieval.py"),
     *("ablation_story.py", "codes_story.py", "experiments.py", "publish.py", "export"),
     *("smoke.py", "refresh.py", "runner.py", "cleaning.py", "progress.py"),
+    "replay",
     "study",
 )
 

@@ -21,6 +21,8 @@ from unifiedlib.figures.codes_study import (
 from unifiedlib.figures.domain_gap import domain_gap_figure
 from unifiedlib.figures.pictures import contact_sheet, contact_sheets, label_frequency, label_table
 from unifiedlib.figures.projection import projection_figure, projection_table
+from unifiedlib.figures.replay import bias_figure, check_figure, click_model_figure
+from unifiedlib.figures.replay_tests import lift_figure, power_figure, preference_figure, users_figure
 from unifiedlib.figures.retrieval import example_grid, example_grids, overview_grid, result_grid
 from unifiedlib.figures.scores import float_against_binary, merged_against_own, score_heatmap
 from unifiedlib.figures.tables import claim_table, plain_table, score_table, score_tables
@@ -40,11 +42,14 @@ from unifiedlib.figures.verdicts import forest_figure, verdict_matrix
 __all__ = [
     "accuracy_curves",
     "balance_table",
+    "bias_figure",
     "bit_balance_curves",
     "bit_figure",
     "bit_repetition",
     "changed_queries",
+    "check_figure",
     "claim_table",
+    "click_model_figure",
     "code_costs",
     "contact_sheet",
     "contact_sheets",
@@ -61,6 +66,7 @@ __all__ = [
     "hamming_by_width",
     "label_frequency",
     "label_table",
+    "lift_figure",
     "long_history",
     "loss_curves",
     "merged_against_own",
@@ -68,7 +74,9 @@ __all__ = [
     "overview_grid",
     "phase_gains",
     "plain_table",
+    "power_figure",
     "precision_against_bytes",
+    "preference_figure",
     "projection_figure",
     "projection_table",
     "rate_curve",
@@ -82,6 +90,7 @@ __all__ = [
     "size_table",
     "statistics_table",
     "throughput_curve",
+    "users_figure",
     "value_distribution",
     "verdict_matrix",
 ]

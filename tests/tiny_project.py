@@ -10,6 +10,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ruamel.yaml import YAML
 
+from unifiedlib.notebook_numbers import notebook_number
 from unifiedlib.parameter_cell import type_name
 from unifiedlib.params import STAGE_FOLDERS, Value, load_params, stage_parameters
 
@@ -23,6 +24,7 @@ WORK = {
     "ablation": "out = resolve(ablation_score_folder) / variant",
     "ablations": "out = resolve(ablation_result_folder)",
     "codes": "out = resolve(codes_result_folder)",
+    "costs": "out = resolve(costs_result_folder)",
 }
 ABLATION = "no_layer_norm"
 WRITE = """from unifiedlib.paths import resolve
@@ -53,11 +55,6 @@ def toy_notebook(stage: str, values: Mapping[str, Value], *sources: str) -> nbfo
     )
 
 
-def number_of(stage: str) -> int:
-    """The number that a stage's notebook carries."""
-    return 1 + list(STAGE_FOLDERS).index(stage)
-
-
 def values_of(root: Path, stage: str, collection: str = "decor") -> dict[str, Value]:
     """What a stage's notebook gets, by the params.yaml of `root`."""
     params = load_params(root / "params.yaml")
@@ -70,7 +67,7 @@ def write_notebook(
     root: Path, stage: str, *sources: str, folder: str = "notebooks", **changed: Value
 ) -> Path:
     """Write a toy notebook of `stage`; `changed` overrides what its parameters cell declares."""
-    path = root / folder / f"{number_of(stage):02d}_{stage}.ipynb"
+    path = root / folder / f"{notebook_number(stage):02d}_{stage}.ipynb"
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(toy_notebook(stage, values_of(root, stage) | changed, *sources), path)
     return path

@@ -43,6 +43,7 @@ FOLDERS = {
     "ablation_score_folder": "ablations/{collection}/scores",
     "ablation_result_folder": "results/{collection}-ablations",
     "codes_result_folder": "results/{collection}-codes",
+    "costs_result_folder": "results/{collection}-costs",
 }
 STAGE_FOLDERS = {
     "assemble": ("data_folder",),
@@ -53,6 +54,7 @@ STAGE_FOLDERS = {
     "ablation": ("data_folder", "ablation_model_folder", "result_folder", "ablation_score_folder"),
     "ablations": ("result_folder", "ablation_score_folder", "ablation_result_folder"),
     "codes": ("data_folder", "model_folder", "ablation_model_folder", "codes_result_folder"),
+    "costs": ("data_folder", "model_folder", "costs_result_folder"),
 }
 
 
@@ -253,6 +255,9 @@ def _own_parameters(params: Params, stage: str, collection: str, variant: str | 
         return {"experiments": dict(params.experiments)} | _judging_parameters(params, collection)
     if stage == "codes":
         return _codes_parameters(params, collection)
+    if stage == "costs":
+        embedding, variants = getattr(params.binarize, collection), getattr(params.variants, collection)
+        return {**dict(params.costs), **dict(embedding), "variants": list(variants)}
     if stage == "ablation":
         return _ablation_parameters(params, collection, cast(str, variant))
     if stage == "train":
@@ -274,9 +279,9 @@ def stage_parameters(
 
     It holds each key of the stage's section, `collection`, `threads` and the stage's folders (from the root); `seeds` except for
     assemble. For assemble, the keys that belong to one collection alone come as one table, `settings`. `variant` for train and
-    ablation, `variants` for binarize, evaluate and report. Train gets an ablation's changes merged into its section, with
+    ablation, `variants` for binarize, evaluate, report and costs. Train gets an ablation's changes merged into its section, with
     `tasks`; ablation gets them as `changes`, and beside them what binarize and evaluate know. `experiments` for ablations;
-    codes gets what binarize and evaluate know, and the `ablations` that are studied.
+    codes gets what binarize and evaluate know, and the `ablations` that are studied; costs gets the `batch_size` of binarize.
     Raises ParameterError for an unknown stage, collection or variant, or a variant where none belongs.
     """
     _require(stage, "stage", STAGE_FOLDERS)

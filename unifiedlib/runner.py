@@ -38,6 +38,7 @@ from unifiedlib import paths
 from unifiedlib.cleaning import clean_notebooks
 from unifiedlib.files import atomic_path
 from unifiedlib.html import render
+from unifiedlib.notebook_numbers import notebook_number
 from unifiedlib.parameter_cell import check_parameters
 from unifiedlib.params import COLLECTIONS, STAGE_FOLDERS, Value, load_params, stage_parameters
 from unifiedlib.progress import LOG_VARIABLE
@@ -60,6 +61,7 @@ OUTPUTS = {
     "ablation": "{ablation_score_folder}/{variant}",
     "ablations": "{ablation_result_folder}",
     "codes": "{codes_result_folder}",
+    "costs": "{costs_result_folder}",
 }
 
 
@@ -92,7 +94,7 @@ class Stage:
     @property
     def notebook(self) -> str:
         """Name of the stage's notebook, without its suffix."""
-        return f"{1 + list(STAGE_FOLDERS).index(self.name):02d}_{self.name}"
+        return f"{notebook_number(self.name):02d}_{self.name}"
 
     def executed(self, suffix: str) -> Path:
         """The executed notebook (`.ipynb`), its page (`.html`), or the copy of one that failed (`.failed.ipynb`)."""

@@ -53,8 +53,8 @@ ABLATIONS: dict[str, Ablation] = {
 ABLATION_FOLDERS = {"ablation_model_folder", "ablation_score_folder"}
 SHOWS_ONLY = (
     *("figures", "palette.py", "html.py", "show.py", "story.py", "tour.py", "retrieval.py"),
-    *("ablation_story.py", "codes_story.py", "experiments.py", "publish.py", "export"),
-    *("smoke.py", "refresh.py", "runner.py", "cleaning.py", "progress.py"),
+    *("ablation_story.py", "codes_story.py", "experiments.py", "publish.py", "export", "costs"),
+    *("smoke.py", "refresh.py", "runner.py", "notebook_numbers.py", "cleaning.py", "progress.py"),
 )
 
 

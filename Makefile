@@ -3,6 +3,7 @@
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
+# make costs    what one embedding for all tasks saves, measured and modelled (docs/costs.md); on an idle machine; COLLECTION=photos
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside named peers (on an idle machine)
 # make export   a model, its embeddings and its card for other programs; COLLECTION=decor VARIANT=unified SEED=0 (docs/export.md)
@@ -12,7 +13,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench codes export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes costs export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 COLLECTION ?= decor
@@ -60,6 +61,11 @@ codes: venv
 	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
 	dvc repro codes@$(COLLECTION)
 	@echo "report: $(CURDIR)/executed/$(COLLECTION)/08_codes.html"
+
+costs: venv
+	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
+	dvc repro costs@$(COLLECTION)
+	@echo "report: $(CURDIR)/executed/$(COLLECTION)/11_costs.html"
 
 lab: venv
 	jupyter lab notebooks

@@ -51,6 +51,7 @@ def test_there_is_a_notebook_for_each_stage_and_a_tour() -> None:
         "06_ablation",
         "07_ablations",
         "08_codes",
+        "11_costs",
     ]
 
 

@@ -36,6 +36,7 @@ SHOWING = (
     "unifiedlib.ablation_story",
     "unifiedlib.codes_story",
     "unifiedlib.experiments",
+    "unifiedlib.costs.story",
     "unifiedlib.retrieval",
 )
 # One function per stage: of this module's imports, a stage needs those of the function that its notebook calls.
@@ -48,6 +49,7 @@ STAGES = {
     "evaluate": "04_evaluate",
     "ablation": "06_ablation",
     "codes": "08_codes",
+    "costs": "11_costs",
 }
 REPORTS = {"report": "05_report", "ablations": "07_ablations"}
 
@@ -158,7 +160,7 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
         for name in ABLATED
         for variant in ablations
     ]
-    gathered = [f"{stage}@{name}" for stage in ("ablations", "codes") for name in ABLATED]
+    gathered = [f"{stage}@{name}" for stage in ("ablations", "codes", "costs") for name in ABLATED]
     assert sorted(listed.stdout.split()) == sorted(["clean", *once, *trained, *ablated, *gathered])
 
 
@@ -178,6 +180,7 @@ def test_report_needs_no_ablation() -> None:
     assert "evaluate@decor" in graph.stdout
     assert "ablation" not in graph.stdout
     assert "codes" not in graph.stdout
+    assert "costs" not in graph.stdout
 
 
 @pytest.mark.parametrize("collection", ABLATED)

@@ -19,14 +19,7 @@ from unifiedlib.costs.embeddings import EMBEDDING, timed_embedding
 from unifiedlib.costs.indexing import REPRESENTATIONS, byte_samples, timed_index, unit_vectors
 from unifiedlib.costs.machine import machine
 from unifiedlib.costs.timing import COLUMNS, CORE_SECONDS, THREADS, Sample, Way, in_rounds
-from unifiedlib.costs.trainings import (
-    FINE_TUNING,
-    HEAD_TRAINING,
-    Recorded,
-    TimedTraining,
-    larger_batches,
-    timed_training,
-)
+from unifiedlib.costs.trainings import EQUAL_BATCHES, Recorded, TimedTraining, timed_training
 from unifiedlib.files import write_json, write_table
 from unifiedlib.model import load_model
 from unifiedlib.train_settings import LOG_EVERY
@@ -134,19 +127,23 @@ def overlap(collection: Collection) -> float:
 
 
 def _whole_training(trained: TimedTraining, pictures: int, rows: pd.DataFrame) -> pd.DataFrame:
-    """Seconds of a whole training in each round: its images by what one takes, and the features of its pictures."""
-    variant = trained.recorded.variant
-    parts = {HEAD_TRAINING: trained.images[1], FINE_TUNING: trained.images[2], EMBEDDING: pictures}
+    """Core-seconds of a whole training in each round: its images by what one takes, and the features of its pictures."""
+    variant, parts = trained.recorded.variant, {**trained.images, EMBEDDING: pictures}
     own = rows[(rows["what"] == variant) & rows["quantity"].isin(list(parts))]
     total = (own["value"] * own["quantity"].map(parts)).groupby(own["round"]).sum()
-    made = {
-        "round": total.index,
-        "quantity": TRAINING,
-        "what": variant,
-        "unit": CORE_SECONDS,
-        "value": total.to_numpy(),
-    }
+    name = TRAINING + EQUAL_BATCHES if any(EQUAL_BATCHES in one for one in parts) else TRAINING
+    made = {"round": total.index, "quantity": name, "what": variant, "unit": CORE_SECONDS, "value": total}
     return pd.DataFrame(made, columns=list(COLUMNS))
+
+
+def _timed_trainings(
+    collection: Collection, recorded: Sequence[Recorded], settings: Measuring, scratch: Path
+) -> tuple[list[TimedTraining], list[TimedTraining]]:
+    """The trainings as they were, `unified` last, and the specialists' in batches as large as those of the unified one."""
+    how = (settings.seed, settings.training_steps, scratch)
+    usual = [timed_training(collection, one, *how) for one in recorded]
+    factor = len(recorded) - 1
+    return usual, [timed_training(collection, one, *how, factor) for one in recorded[:-1] if factor > 1]
 
 
 def _embedding_ways(
@@ -197,18 +194,12 @@ def measure(
     recorded = {name: Recorded.read(folder, name) for name, folder in folders.items()}
     embedding, dim = _embedding_ways(collection, folders, settings)
     with TemporaryDirectory() as scratch:
-        trainings = [
-            timed_training(collection, one, settings.seed, settings.training_steps, Path(scratch))
-            for one in recorded.values()
-        ]
-        control = larger_batches(
-            *(collection, recorded[names[0]], len(names) - 1, settings.seed, settings.training_steps),
-            Path(scratch),
-        )
-        ways = [*(one.way for one in trainings), control, *embedding, *_index_ways(dim, settings)]
+        usual, control = _timed_trainings(collection, list(recorded.values()), settings, Path(scratch))
+        trainings = [*usual, *control]
+        ways = [*(one.way for one in trainings), *embedding, *_index_ways(dim, settings)]
         timed = in_rounds(ways, settings.rounds, settings.warm_up)
     whole = [_whole_training(one, one.recorded.pictures(collection), timed) for one in trainings]
-    counted = _counted(dim, settings, trainings, folders)
+    counted = _counted(dim, settings, usual, folders)
     about: dict[str, object] = {
         "collection": collection.name,
         "specialists": names[:-1],

@@ -17,7 +17,7 @@ from unifiedlib.costs.assumptions import Assumptions
 from unifiedlib.costs.embeddings import EMBEDDING
 from unifiedlib.costs.indexing import ADD, BINARY, BUILD, FLOAT, INDEX_ITEM, REPRESENTATIONS, SEARCH, VECTOR
 from unifiedlib.costs.measuring import COMPARED, MODEL, Measured
-from unifiedlib.costs.trainings import FINE_TUNING
+from unifiedlib.costs.trainings import EQUAL_BATCHES, FINE_TUNING
 from unifiedlib.variants import UNIFIED
 
 SPECIALISTS = "specialists"
@@ -50,7 +50,8 @@ WAYS = tuple(Way(world, representation) for world in WORLDS for representation i
 class UnitCosts:
     """What one thing takes. Times in core-seconds, sizes in bytes.
 
-    trained_image, embedding: of a model, by world (the mean specialist). build, add: an item into an index; compare: one item
+    trained_image, embedding: of a model, by world (the mean specialist, trained in batches as large as those of the unified
+    training). build, add: an item into an index; compare: one item
     with one query in a batch; vector, index_item: stored, by representation. model: one model's file, by world.
     budget: of the unified training: `per_task` or `total`, see `TrainSettings`.
     """
@@ -77,6 +78,8 @@ def unit_costs(measured: Measured) -> UnitCosts:
         return {SPECIALISTS: mean, UNIFIED: value[UNIFIED]}
 
     names = [*measured.specialists, UNIFIED]
+    equal = FINE_TUNING + EQUAL_BATCHES if len(names) > 2 else FINE_TUNING
+    tuned = {**dict.fromkeys(measured.specialists, equal), UNIFIED: FINE_TUNING}
 
     def timed(quantity: str) -> dict[str, float]:
         return {one: median(quantity, one) for one in REPRESENTATIONS}
@@ -86,7 +89,7 @@ def unit_costs(measured: Measured) -> UnitCosts:
 
     search, compared = timed(SEARCH), counted(COMPARED)
     return UnitCosts(
-        trained_image=worlds({name: median(FINE_TUNING, name) for name in names}),
+        trained_image=worlds({name: median(tuned[name], name) for name in names}),
         embedding=worlds({name: median(EMBEDDING, name) for name in names}),
         model=worlds({name: measured.counted(MODEL, name) for name in names}),
         build=timed(BUILD),

@@ -25,8 +25,9 @@ from unifiedlib.train_settings import TrainSettings, settings_of
 from unifiedlib.training import Training
 from unifiedlib.training_data import TrainingData, training_data
 
-HEAD_TRAINING, FINE_TUNING = "head training", "fine-tuning"
-LARGER_BATCHES = "fine-tuning in larger batches"
+PHASES = HEAD_TRAINING, FINE_TUNING = "head training", "fine-tuning"
+# Ends the name of a quantity of a specialist trained in batches as large as those of the unified training.
+EQUAL_BATCHES = ", equal batches"
 NEVER = 10**9
 
 
@@ -77,22 +78,15 @@ class _TimedTraining(Training):
 
 @dataclass(frozen=True)
 class TimedTraining:
-    """A recorded training with steps to take again. images: {phase: images that the whole training sees}."""
+    """A recorded training with steps to take again.
+
+    images: {quantity: images that the whole training sees in that phase}. way: takes some steps of either phase and gives
+    core-seconds per image.
+    """
 
     recorded: Recorded
-    images: dict[int, int]
+    images: dict[str, int]
     way: Way
-
-
-def _prepared(
-    collection: Collection, recorded: Recorded, seed: int, scratch: Path
-) -> tuple[_TimedTraining, Learner, TrainingData]:
-    processes = Processes("cpu", recorded.settings.precision)
-    training = _TimedTraining(
-        collection, recorded.variant, seed, recorded.settings, scratch, recorded.tasks, processes
-    )
-    data = training_data(collection, training.learned, 0.0, seed)
-    return training, training.learner(data), data
 
 
 def _step_timer(learner: Learner, data: TrainingData, whole: Phase, steps: int) -> Callable[[], float]:
@@ -103,37 +97,35 @@ def _step_timer(learner: Learner, data: TrainingData, whole: Phase, steps: int) 
 
 
 def timed_training(
-    collection: Collection, recorded: Recorded, seed: int, steps: int, scratch: Path
+    collection: Collection, recorded: Recorded, seed: int, steps: int, scratch: Path, factor: int = 1
 ) -> TimedTraining:
-    """Prepare a variant's training; its way takes `steps` steps of either phase and gives core-seconds per image.
+    """Prepare a variant's training, to take `steps` steps of either phase in each round.
 
     scratch: a folder for checkpoints, which are not written. Weights start anew and go on from round to round.
+    factor: how many times as large batches are, over as many images in all; other than 1 it is a control, whose quantities are
+    told apart by `EQUAL_BATCHES`: what larger batches save is not what learning together saves.
     """
-    training, learner, data = _prepared(collection, recorded, seed, scratch)
-    phases = {
-        HEAD_TRAINING: training.phase_one(learner, data),
-        FINE_TUNING: training.phase_two(learner, data),
-    }
-    timers = {name: _step_timer(learner, data, phase, steps) for name, phase in phases.items()}
-    images = {
-        phase.number: recorded.steps.get(phase.number, 0) * sum(phase.mix.counts(0).values())
-        for phase in phases.values()
-    }
+    usual = recorded.settings
+    settings = replace(
+        usual, batch_size=usual.batch_size * factor, head_batch_size=usual.head_batch_size * factor
+    )
+    processes = Processes("cpu", settings.precision)
+    training = _TimedTraining(
+        collection, recorded.variant, seed, settings, scratch, recorded.tasks, processes
+    )
+    data = training_data(collection, training.learned, 0.0, seed)
+    learner = training.learner(data)
+    timers: dict[str, Callable[[], float]] = {}
+    images: dict[str, int] = {}
+    for name, phase in zip(
+        PHASES, (training.phase_one(learner, data), training.phase_two(learner, data)), strict=True
+    ):
+        quantity = name if factor == 1 else name + EQUAL_BATCHES
+        timers[quantity] = _step_timer(learner, data, phase, steps)
+        as_recorded = sum(phase.mix.counts(0).values()) // factor
+        images[quantity] = recorded.steps.get(phase.number, 0) * as_recorded
 
     def way() -> list[Sample]:
-        return [Sample(name, recorded.variant, timer()) for name, timer in timers.items()]
+        return [Sample(quantity, recorded.variant, timer()) for quantity, timer in timers.items()]
 
     return TimedTraining(recorded, images, way)
-
-
-def larger_batches(
-    collection: Collection, recorded: Recorded, factor: int, seed: int, steps: int, scratch: Path
-) -> Way:
-    """A control: a specialist's second phase in batches `factor` times as large, as large as those of the unified training.
-
-    It tells what a larger batch saves per image, for its fewer steps, from what learning several tasks together saves.
-    """
-    settings = replace(recorded.settings, batch_size=recorded.settings.batch_size * factor)
-    training, learner, data = _prepared(collection, replace(recorded, settings=settings), seed, scratch)
-    timer = _step_timer(learner, data, training.phase_two(learner, data), steps)
-    return lambda: [Sample(LARGER_BATCHES, recorded.variant, timer())]

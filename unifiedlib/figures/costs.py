@@ -15,6 +15,7 @@ from unifiedlib.figures.canvas import new_figure
 from unifiedlib.palette import BINARY, FLOAT, INK, REPRESENTATIONS, SOFT, VARIANTS, Look, looks
 
 KINDS = {"float": "as floats", "binary": "as codes"}
+OWN_SCALE = " (a scale of its own)"
 WORLDS = ("specialists", "unified")
 # The parts as they are stacked: what is added up, its colour and hatch, light and dark in turn.
 STACK = {
@@ -92,7 +93,7 @@ def cost_bars(costs: pd.DataFrame, number: Callable[[float], str], currency: str
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.xaxis.set_major_formatter(lambda value, _: number(value))
         axes.set_xlabel(f"{currency} a year")
-        axes.set_title(said, fontsize=10.5)
+        axes.set_title(said + OWN_SCALE, fontsize=10.5)
         axes.grid(visible=False, axis="y")
     handles = panels[0].get_legend_handles_labels()
     unique = dict(zip(handles[1], handles[0], strict=True))
@@ -203,7 +204,7 @@ def saving_curves(
         axes.axvline(assumed, color=SOFT, linewidth=1, linestyle=":", zorder=1)
         axes.annotate(
             "assumed",
-            (assumed, 0.02),
+            (assumed, 0.14),
             xycoords=("data", "axes fraction"),
             xytext=(-4, 0),
             textcoords="offset points",
@@ -228,10 +229,10 @@ def tornado_figure(table: pd.DataFrame, words: dict[str, str]) -> Figure:
     steps = list(STEP_LOOKS)[:2]
     names = list(dict.fromkeys(table.loc[table["step"].isin(steps), "assumption"]))[:MOST_ROWS]
     figure = new_figure(
-        0.36 * len(names) + 1.8, "What the saving hangs on: each assumption halved and doubled"
+        0.36 * len(names) + 1.8, "What the saving by unifying hangs on: each assumption halved and doubled"
     )
     panels = figure.subplots(1, 2, sharey=True)
-    for axes, step in zip(panels, steps, strict=True):
+    for axes, step, kind in zip(panels, steps, ("binary", "float"), strict=True):
         rows = table[table["step"] == step].set_index(["assumption", "change"])
         look, base = STEP_LOOKS[step], float(rows["base"].iloc[0])
         for place, name in enumerate(names):
@@ -241,8 +242,11 @@ def tornado_figure(table: pd.DataFrame, words: dict[str, str]) -> Figure:
             axes.plot(halved, place, look.marker, color=look.colour, markerfacecolor="white", markersize=6.5)
             axes.plot(doubled, place, look.marker, color=look.colour, markersize=6.5)
         axes.axvline(base, color=INK, linewidth=1.1)
-        axes.set_title(f"{step} ({base:.0%} as assumed)", fontsize=10)
+        axes.set_title(f"{KINDS[kind]} ({base:.0%} as assumed)", fontsize=10.5)
+        axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        axes.use_sticky_edges = False
+        axes.margins(x=0.06)
         axes.set_xlabel("share of a year's money saved")
         axes.grid(visible=False, axis="y")
     panels[0].set_yticks(range(len(names)), [words[name] for name in names], color=INK)
@@ -264,7 +268,9 @@ def break_even_figure(by_share: pd.DataFrame, precision_lost: float) -> Figure:
         3.2, "Where unifying stops paying: a loss of precision above the curve costs more than is saved"
     )
     panels = figure.subplots(1, 2)
-    for axes, (step, look) in zip(panels, list(STEP_LOOKS.items())[:2], strict=True):
+    for axes, kind, (step, look) in zip(
+        panels, ("binary", "float"), list(STEP_LOOKS.items())[:2], strict=True
+    ):
         part = by_share[by_share["step"] == step]
         x, y = part["shared_share"].to_numpy(float), part["bearable_loss"].to_numpy(float)
         axes.fill_between(x, np.minimum(y, 0), y, color=look.colour, alpha=0.18, linewidth=0)
@@ -279,7 +285,7 @@ def break_even_figure(by_share: pd.DataFrame, precision_lost: float) -> Figure:
             fontsize=8,
             color=SOFT,
         )
-        axes.set_title(step, fontsize=10)
+        axes.set_title(KINDS[kind], fontsize=10.5)
         axes.set(
             xlabel="share of the corpus that every task searches",
             xlim=(0, 1),

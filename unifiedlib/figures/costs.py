@@ -44,7 +44,7 @@ def measured_figure(table: pd.DataFrame) -> Figure:
     table: as measured.csv.
     """
     figure = new_figure(
-        2.9, "Per item the unified embedding takes what a specialist takes; codes are searched faster"
+        2.9, "What one of each takes: specialists beside the unified embedding, floats beside codes"
     )
     panels = figure.subplots(1, len(PANELS))
     for axes, (quantity, said) in zip(panels, PANELS.items(), strict=True):

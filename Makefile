@@ -3,6 +3,7 @@
 # make stl      the same on Pinterest's public pairs      make cub, cars, sop, inshop, benchmarks   on public benchmarks
 # make ablations  each choice made otherwise, more than an hour (docs/ablations.md); COLLECTION=photos, ONLY="arcface cosface" for some
 # make codes    what binary codes cost and buy, at six widths (docs/codes.md); COLLECTION=photos
+# make costs    what one embedding for all tasks saves, measured and modelled (docs/costs.md); on an idle machine; COLLECTION=photos
 # make study    a user study with simulated raters on decor (docs/user-study.md; with people: notebooks/00_judge.ipynb)
 # make replay   simulated users: A/B tests and interleaving on decor (docs/replay.md)
 # make verdicts all claims on both collections, one page of what has been run
@@ -15,7 +16,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench codes replay study verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes costs replay study verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
 
 PHOTOS ?=
 COLLECTION ?= decor
@@ -70,6 +71,12 @@ codes: venv
 	dvc repro codes@$(COLLECTION)
 	$(GATHER)
 	@echo "report: $(CURDIR)/executed/$(COLLECTION)/08_codes.html"
+
+costs: venv
+	$(if $(filter photos,$(COLLECTION)),python -m unifiedlib.sources photos $(if $(PHOTOS),--local "$(PHOTOS)"))
+	dvc repro costs@$(COLLECTION)
+	$(GATHER)
+	@echo "report: $(CURDIR)/executed/$(COLLECTION)/11_costs.html"
 
 study: venv
 	dvc repro study@decor

@@ -14,16 +14,8 @@ import pytest
 from nbformat import NotebookNode
 
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import (
-    ABLATED,
-    COLLECTIONS,
-    GRADED,
-    OF_ABLATIONS,
-    OF_ALL,
-    SIMULATED,
-    load_params,
-    stage_parameters,
-)
+from unifiedlib.params import ABLATED, COLLECTIONS, load_params
+from unifiedlib.stage_parameters import GRADED, OF_ABLATIONS, OF_ALL, SIMULATED, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted((REPOSITORY / "notebooks").glob("*.ipynb"))
@@ -63,6 +55,7 @@ def test_there_is_a_notebook_for_each_stage_a_tour_and_a_study_for_people() -> N
         "08_codes",
         "09_study",
         "10_replay",
+        "11_costs",
         "12_verdicts",
     ]
 

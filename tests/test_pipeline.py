@@ -12,9 +12,10 @@ import pytest
 from ruamel.yaml import YAML
 from tiny_project import REPOSITORY, add_pipeline, make_project
 
-from unifiedlib.params import ABLATED, COLLECTIONS, GRADED, SIMULATED, load_params
+from unifiedlib.params import ABLATED, COLLECTIONS, load_params
 from unifiedlib.paths import ROOT_VARIABLE
 from unifiedlib.sources import Source, SourceError, check_folder, clone, listing, note, provide
+from unifiedlib.stage_parameters import GRADED, SIMULATED
 
 DVC = [sys.executable, "-m", "dvc"]
 PIPELINE = YAML(typ="safe", pure=True).load(REPOSITORY / "dvc.yaml")
@@ -39,6 +40,7 @@ SHOWING = (
     "unifiedlib.verdict_story",
     "unifiedlib.dvc_views",
     "unifiedlib.experiments",
+    "unifiedlib.costs.story",
     "unifiedlib.retrieval",
     "unifiedlib.study.story",
 )
@@ -55,6 +57,7 @@ STAGES = {
     "codes": "08_codes",
     "study": "09_study",
     "replay": "10_replay",
+    "costs": "11_costs",
 }
 REPORTS = {"report": "05_report", "ablations": "07_ablations", "verdicts": "12_verdicts"}
 
@@ -165,7 +168,7 @@ def test_pipeline_has_every_stage_for_every_collection_and_variant() -> None:
         for name in ABLATED
         for variant in ablations
     ]
-    gathered = [f"{stage}@{name}" for stage in ("ablations", "codes") for name in ABLATED]
+    gathered = [f"{stage}@{name}" for stage in ("ablations", "codes", "costs") for name in ABLATED]
     simulated = [f"{stage}@{name}" for stage in SIMULATED for name in GRADED]
     assert sorted(listed.stdout.split()) == sorted(
         ["clean", *once, *trained, *ablated, *gathered, *simulated, "verdicts"]
@@ -189,6 +192,7 @@ def test_report_needs_no_ablation() -> None:
     assert "ablation" not in graph.stdout
     assert "codes" not in graph.stdout
     assert "study" not in graph.stdout
+    assert "costs" not in graph.stdout
 
 
 @pytest.mark.parametrize("collection", ABLATED)

@@ -12,7 +12,8 @@ from PIL import Image
 
 from unifiedlib import paths, refresh, smoke, stages
 from unifiedlib.ablation_claims import Ablation
-from unifiedlib.params import COLLECTIONS, Value, load_params, stage_parameters
+from unifiedlib.params import COLLECTIONS, Value, load_params
+from unifiedlib.stage_parameters import stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 VARIANTS = ["imagenet", "unified"]

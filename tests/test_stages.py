@@ -14,9 +14,10 @@ from stl_world import looks, write_world
 
 from unifiedlib import figures, paths, retrieval, stages, story
 from unifiedlib.evaluation import EvaluationSettings, evaluate_collection
-from unifiedlib.params import COLLECTIONS, load_params, stage_parameters
+from unifiedlib.params import COLLECTIONS, load_params
 from unifiedlib.reference import beside_reference
 from unifiedlib.show import published_lines
+from unifiedlib.stage_parameters import stage_parameters
 
 pytestmark = pytest.mark.filterwarnings("ignore::unifiedlib.loaders.official_tables.BenchmarkWarning")
 

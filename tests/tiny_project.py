@@ -11,7 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from ruamel.yaml import YAML
 
 from unifiedlib.parameter_cell import type_name
-from unifiedlib.params import OF_ALL, STAGE_FOLDERS, Value, load_params, notebook_name, stage_parameters
+from unifiedlib.params import Value, load_params
+from unifiedlib.stage_parameters import OF_ALL, STAGE_FOLDERS, notebook_name, stage_parameters
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 WORK = {
@@ -23,6 +24,7 @@ WORK = {
     "ablation": "out = resolve(ablation_score_folder) / variant",
     "ablations": "out = resolve(ablation_result_folder)",
     "codes": "out = resolve(codes_result_folder)",
+    "costs": "out = resolve(costs_result_folder)",
     "replay": "out = resolve(replay_result_folder)",
     "study": "out = resolve(study_result_folder)",
     "verdicts": "out = resolve(verdict_folder)",

@@ -39,16 +39,9 @@ from unifiedlib.cleaning import clean_notebooks
 from unifiedlib.files import atomic_path
 from unifiedlib.html import render
 from unifiedlib.parameter_cell import check_parameters
-from unifiedlib.params import (
-    COLLECTIONS,
-    OF_ALL,
-    STAGE_FOLDERS,
-    Value,
-    load_params,
-    notebook_name,
-    stage_parameters,
-)
+from unifiedlib.params import COLLECTIONS, Value, load_params
 from unifiedlib.progress import LOG_VARIABLE
+from unifiedlib.stage_parameters import OF_ALL, STAGE_FOLDERS, notebook_name, stage_parameters
 
 NOTEBOOKS = Path("notebooks")
 CLEAN_NOTEBOOKS = Path("build/notebooks")
@@ -68,6 +61,7 @@ OUTPUTS = {
     "ablation": "{ablation_score_folder}/{variant}",
     "ablations": "{ablation_result_folder}",
     "codes": "{codes_result_folder}",
+    "costs": "{costs_result_folder}",
     "replay": "{replay_result_folder}",
     "study": "{study_result_folder}",
     "verdicts": "{verdict_folder}",

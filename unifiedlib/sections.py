@@ -267,6 +267,36 @@ class Replay(Section):
     seed: Seed
 
 
+class Costs(Section):
+    """`costs`: how costs are measured, what the model of an operation assumes, how C8 is judged (`unifiedlib.costs`)."""
+
+    rounds: Count
+    warm_up: Annotated[int, Field(ge=0)]
+    embedded_pictures: Count
+    training_steps: Annotated[int, Field(ge=1, le=20)]
+    indexed_items: Annotated[int, Field(ge=2)]
+    queries: Count
+    k: Count
+    least_saving: Share
+    n_resamples: Annotated[int, Field(ge=100)]
+    seed: Seed
+    n_tasks: Count
+    corpus_items: Positive
+    shared_share: Share
+    new_items_per_day: NotNegative
+    refreshes_per_year: NotNegative
+    training_images: Positive
+    queries_per_day: Positive
+    searched_share: Share
+    replicas: Annotated[int, Field(ge=0)]
+    speed_up: Positive
+    core_hour_price: NotNegative
+    memory_price: NotNegative
+    disk_price: NotNegative
+    query_value: Positive
+    precision_lost: Share
+
+
 class Verdicts(Section):
     """`verdicts`: the page on which the claims' verdicts stand beside each other (`unifiedlib.verdicts`)."""
 
@@ -295,4 +325,5 @@ class Params(Section):
     codes: Codes
     study: StudySection
     replay: Replay
+    costs: Costs
     verdicts: Verdicts

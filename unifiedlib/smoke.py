@@ -27,7 +27,8 @@ from unifiedlib.cleaning import read_notebook
 from unifiedlib.contract import load_collection
 from unifiedlib.evaluation import EvaluationSettings, evaluate_collection
 from unifiedlib.files import atomic_path
-from unifiedlib.params import FOLDERS, Value
+from unifiedlib.params import Value
+from unifiedlib.stage_parameters import FOLDERS
 from unifiedlib.train_settings import TrainSettings
 from unifiedlib.variants import seeds_of
 
@@ -53,10 +54,25 @@ ABLATIONS: dict[str, Ablation] = {
 ABLATION_FOLDERS = {"ablation_model_folder", "ablation_score_folder"}
 SHOWS_ONLY = (
     *("figures", "palette.py", "html.py", "show.py", "story.py", "tour.py", "retrieval.py"),
-    *("ablation_story.py", "codes_story.py", "experiments.py", "publish.py", "export"),
+    *(
+        "ablation_story.py",
+        "codes_story.py",
+        "experiments.py",
+        "publish.py",
+        "export",
+        "study",
+        "replay",
+        "costs",
+    ),
+    *(
+        "verdicts.py",
+        "verdict_story.py",
+        "reference_effects.py",
+        "provenance.py",
+        "domain_gap.py",
+        "dvc_views.py",
+    ),
     *("smoke.py", "refresh.py", "runner.py", "cleaning.py", "progress.py"),
-    "replay",
-    "study",
 )
 
 

@@ -19,8 +19,9 @@ from typing import cast
 from unifiedlib import paths
 from unifiedlib.contract import load_collection
 from unifiedlib.devices import Processes
-from unifiedlib.params import COLLECTIONS, ParameterError, load_params, stage_parameters
+from unifiedlib.params import COLLECTIONS, ParameterError, load_params
 from unifiedlib.phases import TrainingError
+from unifiedlib.stage_parameters import stage_parameters
 from unifiedlib.threads import use_threads
 from unifiedlib.train_settings import TrainSettings, settings_of
 from unifiedlib.training import Training

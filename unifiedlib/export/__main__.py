@@ -11,8 +11,9 @@ from typing import Any
 from unifiedlib import paths
 from unifiedlib.contract import load_collection
 from unifiedlib.export.folder import write_export
-from unifiedlib.params import COLLECTIONS, FOLDERS, ParameterError, load_params, nearest
+from unifiedlib.params import COLLECTIONS, ParameterError, load_params, nearest
 from unifiedlib.smoke import prepare
+from unifiedlib.stage_parameters import FOLDERS
 from unifiedlib.threads import MIB, use_threads
 from unifiedlib.variants import seeds_of
 

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from unifiedlib import paths
-from unifiedlib.params import FOLDERS
+from unifiedlib.stage_parameters import FOLDERS
 from unifiedlib.study.design import Design
 from unifiedlib.study.make import make, results
 from unifiedlib.study.systems import System

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from unifiedlib import paths, smoke
-from unifiedlib.params import FOLDERS
+from unifiedlib.stage_parameters import FOLDERS
 from unifiedlib.study.design import Design
 from unifiedlib.study.document import STUDY_FILE
 from unifiedlib.study.make import make

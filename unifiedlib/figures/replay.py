@@ -122,6 +122,7 @@ def bias_figure(table: pd.DataFrame, task: str, grade: int = 2) -> Figure:
     )
     by_rank.plot(one["rank"], one["raw"], "X-", color=RAW, label="raw clicks per result shown", markersize=5)
     by_rank.set(xlabel="rank at which it was shown", ylim=(0, None))
+    by_rank.xaxis.set_major_locator(FixedLocator([1, *range(5, int(one["rank"].max()) + 1, 5)]))
     by_rank.set_title(f"{task}: results of the {GRADES[grade]}, all alike attractive", fontsize=10.5)
     by_rank.legend(fontsize=8.5)
     whole = own[(own["rank"] == 0) & (own["n_shown"] > 0)]

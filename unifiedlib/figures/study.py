@@ -72,7 +72,7 @@ def screen_figure(collection: Collection, study: Study, rater: str, place: int) 
     axes.imshow(collection.pixels[shown.query], extent=(0, 1.6, 1.65, 0.05), interpolation="antialiased")
     axes.add_patch(Rectangle((0.02, 0.07), 1.56, 1.56, fill=False, edgecolor=QUERY, linewidth=2.6))
     axes.text(2.0, 0.25, shown.question, fontsize=11, color=INK, fontweight="bold", va="center")
-    widths = [0.13 * len(words) + 0.1 for words in buttons]
+    widths = [0.105 * len(words) + 0.1 for words in buttons]
     starts = np.cumsum([2.04, *(one + 0.22 for one in widths[:-1])])
     for words, x, one in zip(buttons, starts, widths, strict=True):
         _button(axes, words, float(x), 0.6, one)

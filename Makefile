@@ -34,7 +34,7 @@ export OMP_WAIT_POLICY := PASSIVE
 
 define LOCK_HEADER
 # Every package of the environment, pinned; `make lock` makes this file from pyproject.toml, for Python 3.11.
-# Linux x86-64: torch as the package index serves it, with the NVIDIA libraries that it requires (about 6.8 GB installed;
+# Linux x86-64: torch as the package index serves it, with the NVIDIA libraries that it requires (about 7 GB installed;
 # no GPU is needed). Linux on ARM: the same pins, with those NVIDIA libraries that exist for it. macOS and Windows: the same
 # versions without NVIDIA's libraries and Triton (the markers skip them); torch runs on the CPU, macOS on Apple silicon only.
 # Tested on Linux x86-64. There are no hashes, because pip takes no `-e .` beside hashed lines, and environment.yml needs both.
@@ -121,7 +121,7 @@ venv: .venv/.installed
 	@python=; for candidate in python3.11 python3 python; do \
 	  if env PATH="$${PATH#*:}" $$candidate -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then python=$$candidate; break; fi; done; \
 	if [ -z "$$python" ]; then echo "Python 3.11 is needed, and neither python3.11 nor python3 is one: install it (or use environment.yml with conda), then run make again." >&2; exit 1; fi; \
-	echo "installing requirements.lock into .venv with $$($$python -V) (about 3 minutes, 6.8 GB)"; \
+	echo "installing requirements.lock into .venv with $$($$python -V) (about 3 minutes, 7 GB)"; \
 	env PATH="$${PATH#*:}" $$python -m venv .venv
 	@python -m pip install -qq -r requirements.lock
 	@python -m pip install -qq --no-deps --no-build-isolation -e .

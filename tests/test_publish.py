@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -17,16 +18,21 @@ from unifiedlib.publish import (
     ablation_markdown,
     codes_markdown,
     codes_page,
+    costs_markdown,
     markers,
     publish_ablations,
     publish_codes,
+    publish_costs,
     publish_verdicts,
     published_markdown,
+    simulations_markdown,
     verdicts_markdown,
     with_section,
 )
 from unifiedlib.results import own_rows
 from unifiedlib.verdicts import Judged, effect_table, verdict_table, write_verdicts
+
+REPOSITORY = Path(__file__).resolve().parent.parent
 
 
 @pytest.mark.parametrize("collection", SHOWN)
@@ -231,3 +237,42 @@ def test_verdicts_are_copied_with_their_figure(tmp_path: Path, monkeypatch: pyte
     assert readme == with_section(readme, ALL, verdicts_markdown(tmp_path / PUBLISHED), "verdicts")
     assert (tmp_path / "docs/figures/verdicts.png").is_file()
     assert len(pd.read_csv(tmp_path / PUBLISHED / "effects.csv")) == 1
+
+
+@pytest.mark.parametrize(
+    ("part", "content"),
+    [("costs", costs_markdown), ("simulations", simulations_markdown)],
+    ids=["costs", "simulations"],
+)
+@pytest.mark.parametrize("collection", SHOWN)
+def test_readme_shows_the_published_part(
+    part: str, content: Callable[[Path, str], str], collection: str
+) -> None:
+    readme = paths.resolve("README.md").read_text(encoding="utf-8")
+    published = paths.resolve(PUBLISHED)
+    names = {"costs": f"{collection}-costs.csv", "simulations": f"{collection}-study.json"}
+    if not (published / names[part]).is_file():
+        pytest.skip(f"no {part} of {collection} are published")
+    assert with_section(readme, collection, content(published, collection), part) == readme, (
+        "run `make publish`"
+    )
+
+
+def test_costs_are_copied_into_readme_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    start, end = markers("decor", "costs")
+    (tmp_path / "docs").mkdir()
+    for page in ("README.md", "docs/costs.md"):
+        (tmp_path / page).write_text(f"# a page\n{start}\nold\n{end}\n", encoding="utf-8")
+    publish_costs("decor")
+    assert "old" in (tmp_path / "README.md").read_text(encoding="utf-8")
+
+    folder = tmp_path / "results/decor-costs"
+    for name, published in (("costs", "decor-costs"), ("measured", "decor-costs-measured")):
+        write_table(folder / f"{name}.csv", pd.read_csv(REPOSITORY / PUBLISHED / f"{published}.csv"))
+    write_json(folder / "claims.json", [claim("C8", "not replicated"), claim("C8/storage", "replicated")])
+    publish_costs("decor")
+    for page in ("README.md", "docs/costs.md"):
+        text = (tmp_path / page).read_text(encoding="utf-8")
+        assert "| C8 | not replicated | −10 % (−20 % to 0.0 %) |" in text
+        assert text == with_section(text, "decor", costs_markdown(tmp_path / PUBLISHED, "decor"), "costs")

@@ -13,6 +13,7 @@ from PIL import Image
 
 from unifiedlib import ablation_story, codes_story, figures, paths
 from unifiedlib.contract import MERGED, load_collection
+from unifiedlib.costs.story import manager_table, percent
 from unifiedlib.decor import DecorSettings
 from unifiedlib.figures import decor
 from unifiedlib.files import atomic_path, write_json, write_table
@@ -21,6 +22,7 @@ from unifiedlib.results import headlines, own_rows, result_table, table_markdown
 from unifiedlib.retrieval import choose_queries, examples, load_variants, ranked_queries
 from unifiedlib.scoring import OWN_GALLERY
 from unifiedlib.show import result_folder
+from unifiedlib.simulations import simulation_markdown, simulation_table
 from unifiedlib.variants import UNIFIED
 from unifiedlib.verdict_story import verdict_markdown
 
@@ -43,7 +45,7 @@ def published_markdown(folder: Path, collection: str) -> str:
 
 
 def markers(collection: str, part: str = "") -> tuple[str, str]:
-    """The lines between which a collection's results stand, or those of a part: `ablations`, `codes`, or `verdicts` (of all)."""
+    """The lines between which a collection's results stand, or those of a part, such as `ablations`; `verdicts` are of `ALL`."""
     if part:
         return f"<!-- {part}:{collection} -->", f"<!-- end:{part}:{collection} -->"
     return f"<!-- results:{collection} -->", f"<!-- end:{collection} -->"
@@ -176,6 +178,55 @@ def publish_codes(collection: str) -> None:
     _renew(paths.resolve("docs/codes.md"), collection, codes_page(published, collection), "codes")
 
 
+def costs_markdown(folder: Path, collection: str) -> str:
+    """What operating one embedding or one per task costs: the manager's table, and C8 with its parts."""
+    claims = json.loads((folder / f"{collection}-costs-claims.json").read_text(encoding="utf-8"))
+    lines = []
+    for claim in claims:
+        saved, low, high = (percent(float(claim[key])) for key in ("effect", "low", "high"))
+        lines.append(f"| {claim['id']} | {claim['verdict']} | {saved} ({low} to {high}) |")
+    table = manager_table(pd.read_csv(folder / f"{collection}-costs.csv"))
+    return (
+        "\n".join([table, "| claim | verdict | share saved, 95 % interval |", "|---|---|---|", *lines]) + "\n"
+    )
+
+
+def publish_costs(collection: str) -> None:
+    """Copy what costs came out to docs/results, and renew README and docs/costs.md; nothing where they were not measured."""
+    results = paths.resolve(f"results/{collection}-costs")
+    if not (results / "claims.json").is_file():
+        return
+    published = paths.resolve(PUBLISHED)
+    for name, target in (("costs", "costs"), ("measured", "costs-measured")):
+        write_table(published / f"{collection}-{target}.csv", pd.read_csv(results / f"{name}.csv"))
+    claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
+    write_json(published / f"{collection}-costs-claims.json", claims)
+    for page in ("README.md", "docs/costs.md"):
+        _renew(paths.resolve(page), collection, costs_markdown(published, collection), "costs")
+
+
+def simulations_markdown(folder: Path, collection: str) -> str:
+    """The README's table of the simulated user study and A/B tests."""
+    study, replay = (folder / f"{collection}-{name}.json" for name in ("study", "replay"))
+    return simulation_markdown(simulation_table(study, replay))
+
+
+def publish_simulations(collection: str) -> None:
+    """Copy the summaries of the simulated user study and A/B tests to docs/results, and renew the README's table."""
+    published, found = paths.resolve(PUBLISHED), False
+    for name in ("study", "replay"):
+        summary = paths.resolve(f"results/{collection}-{name}/summary.json")
+        if summary.is_file():
+            found = True
+            write_json(
+                published / f"{collection}-{name}.json", json.loads(summary.read_text(encoding="utf-8"))
+            )
+    if found:
+        _renew(
+            paths.resolve("README.md"), collection, simulations_markdown(published, collection), "simulations"
+        )
+
+
 def verdicts_markdown(folder: Path) -> str:
     """The README's table of verdicts, from the published ones alone."""
     return verdict_markdown(pd.read_csv(folder / "verdicts.csv"))
@@ -201,6 +252,8 @@ def main() -> int:
             publish(collection)
             publish_ablations(collection)
             publish_codes(collection)
+            publish_costs(collection)
+            publish_simulations(collection)
         publish_verdicts()
         if "decor" in chosen:
             publish_overview()

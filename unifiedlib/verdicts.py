@@ -122,7 +122,7 @@ ASKED = (
         *(
             "C8",
             "C8",
-            "One embedding cuts the cost of operation.",
+            "One embedding cuts the cost of training, back-fill, storage and index memory.",
             "one embedding against one per task",
             ABSTRACT,
         ),

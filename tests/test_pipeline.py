@@ -39,6 +39,7 @@ SHOWING = (
     "unifiedlib.replay.story",
     "unifiedlib.verdict_story",
     "unifiedlib.dvc_views",
+    "unifiedlib.folding",
     "unifiedlib.experiments",
     "unifiedlib.costs.story",
     "unifiedlib.retrieval",

@@ -6,7 +6,6 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pandas as pd
 
 from unifiedlib.contract import Collection
 from unifiedlib.figures.tables import signed
+from unifiedlib.folding import folded_list
 from unifiedlib.losses import NO_LABEL
 from unifiedlib.reference import METRIC, ZHAI_WU, beside_reference, reference_numbers
 from unifiedlib.results import headlines, result_table
@@ -145,13 +145,13 @@ def summary(results: Results) -> str:
 
 
 def reasons(claims: Sequence[Claim]) -> str:
-    """How each verdict on each task came about: a list in HTML, folded away, in one line so that Markdown leaves it whole."""
-    lines = [
-        f"<li><b>{claim['id']} {claim['verdict']}.</b> {escape(str(claim['how']))}</li>"
+    """How each verdict on each task came about: a list in HTML, folded away."""
+    entries = [
+        (f"{claim['id']} {claim['verdict']}.", str(claim["how"]))
         for claim in claims
         if "/" in str(claim["id"])
     ]
-    return f"<details><summary>How each verdict came about</summary><ul>{''.join(lines)}</ul></details>"
+    return folded_list("How each verdict came about", entries)
 
 
 def beside_published(scores: pd.DataFrame) -> tuple[str, pd.DataFrame]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from unifiedlib.claims import INCONCLUSIVE, NOT_REPLICATED, REPLICATED
 from unifiedlib.figures.tables import signed
+from unifiedlib.folding import folded_list
 from unifiedlib.palette import VERDICT_SIGNS
 from unifiedlib.verdicts import ASKED, NOT_TESTED, SAVED, Judged, standing
 
@@ -96,8 +97,6 @@ def folded(judged: Sequence[Judged]) -> str:
     parts = []
     for one in judged:
         entries = [claim for asked in ASKED if (claim := one.entry(asked.id))]
-        lines = [f"<li><b>{claim['id']} {claim['verdict']}.</b> {claim['how']}</li>" for claim in entries]
-        parts.append(
-            f"<details><summary>How each verdict on {one.collection} came about</summary><ul>{''.join(lines)}</ul></details>"
-        )
+        heads = [(f"{claim['id']} {claim['verdict']}.", str(claim["how"])) for claim in entries]
+        parts.append(folded_list(f"How each verdict on {one.collection} came about", heads))
     return "".join(parts)

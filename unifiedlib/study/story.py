@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from unifiedlib.figures.tables import signed
+from unifiedlib.folding import folded_list
 from unifiedlib.study.judgements import OURS, THEIRS
 from unifiedlib.study.results import UNDECIDED, WORDS, Entry
 
@@ -30,11 +31,9 @@ def summary(entries: Sequence[Entry]) -> str:
 
 
 def reasons(entries: Sequence[Entry]) -> str:
-    """How each verdict came about: a Markdown list, folded away."""
-    lines = [f"- **{one['id']}: {one['verdict']}.** {one['how']}" for one in entries if "/" in str(one["id"])]
-    return "\n".join(
-        ["<details><summary>How each verdict came about</summary>", "", *lines, "", "</details>"]
-    )
+    """How each verdict came about: a list in HTML, folded away."""
+    parts = [(f"{one['id']}: {one['verdict']}.", str(one["how"])) for one in entries if "/" in str(one["id"])]
+    return folded_list("How each verdict came about", parts)
 
 
 def shown_preferences(preferences: pd.DataFrame) -> pd.DataFrame:

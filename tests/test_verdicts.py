@@ -187,6 +187,17 @@ def test_forest_draws_each_effect_once_and_shares_apart(judged: list[Judged]) ->
     assert forest_figure(effects.iloc[:0]).axes == []
 
 
+def test_effect_far_away_stands_in_words_at_the_edge(judged: list[Judged]) -> None:
+    effects = effect_table(judged, {})
+    far = effects["id"] == "C2"
+    effects.loc[far, ["effect", "low", "high"]] = [0.65, 0.6, 0.7]
+    axes = forest_figure(effects).axes[0]
+    assert axes.get_xlim()[1] < 0.2
+    assert [text.get_text() for text in axes.texts if "→" in text.get_text()] == [
+        "+0.650 (+0.600 to +0.700) →"
+    ]
+
+
 def test_matrix_shows_verdict_and_interval(judged: list[Judged]) -> None:
     html = verdict_matrix(verdict_table(judged)).to_html()
     assert "✗ not replicated" in html

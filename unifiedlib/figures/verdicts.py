@@ -16,7 +16,9 @@ from unifiedlib.palette import COLLECTIONS, INK, LINE, SOFT, VERDICT_SIGNS, VERD
 from unifiedlib.verdict_story import SIGNS, effect_text
 from unifiedlib.verdicts import PRECISION, SAVED
 
-ROW = 0.235
+ROW = 0.26
+SHIFT = 0.42
+FAR = 0.13
 GAP = 1.1
 
 
@@ -24,7 +26,7 @@ def forest_figure(effects: pd.DataFrame) -> Figure:
     """Every effect with its 95 % interval: claims from top to bottom, their comparisons as rows, collections as marks.
 
     effects: as `unifiedlib.verdicts.effect_table` gives it. A filled mark is replicated, a crossed one is not, a hollow one
-    cannot be told; the dotted ticks are margins within which two count as equally good.
+    cannot be told; dotted ticks are margins within which two count as equally good. Effects far away stand in words at the edge.
     """
     parts = [effects[effects["unit"] == unit] for unit in (PRECISION, SAVED)]
     parts = [part for part in parts if len(part)]
@@ -45,6 +47,7 @@ def forest_figure(effects: pd.DataFrame) -> Figure:
 def _forest(axes: Axes, part: pd.DataFrame) -> None:
     """One unit's rows: a heading per claim, its comparisons below."""
     place, ticks, names = 0.0, [], []
+    axes.set_xlim(*_window(part))
     collections = list(dict.fromkeys(part["collection"]))
     for claim_id, group in part.groupby("id", sort=False):
         if place:
@@ -56,7 +59,8 @@ def _forest(axes: Axes, part: pd.DataFrame) -> None:
         title.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 1})
         for where, rows in group.groupby("where", sort=False):
             for _, row in rows.iterrows():
-                _mark(axes, row, place, collections)
+                shift = SHIFT * (collections.index(row["collection"]) - (len(collections) - 1) / 2)
+                _mark(axes, row, place + shift, place)
             ticks.append(place)
             names.append(str(where))
             place += 1
@@ -74,22 +78,48 @@ def _forest(axes: Axes, part: pd.DataFrame) -> None:
         axes.set_xlabel("difference in the headline metric (P@k)")
 
 
-def _mark(axes: Axes, row: pd.Series, place: float, collections: list[str]) -> None:
-    """One effect with its interval, and its margin; collections a little above and below the row's middle."""
+def _window(part: pd.DataFrame) -> tuple[float, float]:
+    """What the axis shows: every interval of an effect that is not far away, and zero; far ones stand at the edge."""
+    near = part[part["effect"].abs() <= FAR] if part["unit"].iloc[0] == PRECISION else part
+    low, high = min(near["low"].min(), 0.0), max(near["high"].max(), 0.0)
+    room = 0.12 * max(high - low, 0.01)
+    return low - room, high + room
+
+
+def _mark(axes: Axes, row: pd.Series, height: float, place: float) -> None:
+    """One effect with its interval at `height`, its margin across the row at `place`, its verdict's sign at the right."""
     look = COLLECTIONS.get(row["collection"], Look(SOFT, "D"))
-    height = place + 0.34 * (collections.index(row["collection"]) - (len(collections) - 1) / 2)
-    axes.plot(
-        [row["low"], row["high"]], [height] * 2, color=look.colour, linewidth=1.8, solid_capstyle="butt"
-    )
+    low, high = axes.get_xlim()
     if row["threshold"]:
         reach = [place - 0.42, place + 0.42]
         axes.plot([row["threshold"]] * 2, reach, ":", color=SOFT, linewidth=1.2, zorder=1)
-    (mark,) = axes.plot(row["effect"], height, look.marker, markersize=6, color=look.colour, zorder=3)
-    mark.set_markerfacecolor(look.colour if row["verdict"] == REPLICATED else "white")
-    mark.set_markeredgewidth(1.4)
+    if low <= row["low"] and row["high"] <= high:
+        axes.plot(
+            [row["low"], row["high"]], [height] * 2, color=look.colour, linewidth=1.8, solid_capstyle="butt"
+        )
+        (mark,) = axes.plot(row["effect"], height, look.marker, markersize=6, color=look.colour, zorder=3)
+        mark.set_markerfacecolor(look.colour if row["verdict"] == REPLICATED else "white")
+        mark.set_markeredgewidth(1.4)
+    else:
+        _far(axes, row, height, look)
     sign, colour = VERDICT_SIGNS[row["verdict"]], VERDICTS[row["verdict"]]
     beside = ("axes fraction", "data")
-    axes.annotate(sign, (1.005, height), xycoords=beside, va="center", color=colour, fontsize=8)
+    axes.annotate(sign, (1.005, height), xycoords=beside, va="center", color=colour, fontsize=7)
+
+
+def _far(axes: Axes, row: pd.Series, height: float, look: Look) -> None:
+    """An effect beyond the axis: its number and an arrow at the edge, with its interval in words."""
+    right = row["effect"] > 0
+    text = f"{signed(row['effect'])} ({signed(row['low'])} to {signed(row['high'])}) {'→' if right else ''}"
+    axes.annotate(
+        text if right else f"← {text}",
+        (0.995 if right else 0.005, height),
+        xycoords=("axes fraction", "data"),
+        ha="right" if right else "left",
+        va="center",
+        color=look.colour,
+        fontsize=7.5,
+    )
 
 
 def _legend(effects: pd.DataFrame) -> list[Line2D]:

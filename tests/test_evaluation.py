@@ -104,7 +104,7 @@ def test_files_hold_what_was_returned(results):
     expected = rows[(rows["representation"] == "binary") & (rows["metric"] == "P@5")]["value"].mean()
     assert metrics["lens"]["lens"]["binary"]["P@5"] == pytest.approx(expected, abs=1e-6)
     claims = json.loads((folder / "claims.json").read_text())
-    assert len(claims) == 3 * (1 + 3)
+    assert len(claims) == 4 * (1 + 3)  # C1, C2, C3 and C9, overall and on each task
     assert {claim["id"]: claim["verdict"] for claim in claims}["C2"] == "replicated"
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from tiny_project import REPOSITORY
 
-from unifiedlib.dvc_views import headline_metrics, headline_rows, training_rows, write_views
+from unifiedlib.dvc_views import headline_metrics, plot_rows, training_rows, write_views
 
 DVC = [sys.executable, "-m", "dvc"]
 
@@ -48,7 +48,7 @@ def test_metrics_are_the_headline_ones_of_what_was_trained_for_the_task() -> Non
 
 
 def test_rows_to_plot_name_task_and_metric() -> None:
-    table = headline_rows(scores())
+    table = plot_rows(scores())
     assert set(table["task"]) == {"lens P@5", "shop P@5"}
     assert len(table) == 6
 

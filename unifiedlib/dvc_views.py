@@ -29,7 +29,7 @@ def headline_metrics(scores: pd.DataFrame) -> Nested:
     return nested
 
 
-def headline_rows(scores: pd.DataFrame) -> pd.DataFrame:
+def plot_rows(scores: pd.DataFrame) -> pd.DataFrame:
     """The same as rows to plot, columns `PLOT_COLUMNS`; a task is called by its metric too: "lens P@20"."""
     table = own_rows(result_table(scores))
     return table.assign(task=table["task"] + " " + table["metric"])[list(PLOT_COLUMNS)]
@@ -60,7 +60,7 @@ def write_views(folder: Path, results: Path, models: Path) -> list[str]:
     for name in names:
         scores = pd.read_csv(results / name / "scores.csv")
         write_json(folder / "metrics" / f"{name}.json", headline_metrics(scores))
-        write_table(folder / "plots/scores" / f"{name}.csv", headline_rows(scores))
+        write_table(folder / "plots/scores" / f"{name}.csv", plot_rows(scores))
         if (models / name).is_dir():
             write_table(folder / "plots/training" / f"{name}.csv", training_rows(models / name))
     return names

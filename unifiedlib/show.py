@@ -42,7 +42,15 @@ def summary(collection: str) -> str:
     lines = [
         f"{claim['id']}: {claim['verdict']}: {claim['claim']}" for claim in claims if "/" not in claim["id"]
     ]
-    report = paths.resolve(f"executed/{collection}/05_report.html")
+    pages = [
+        paths.resolve(f"executed/{collection}/05_report.html"),
+        paths.resolve("executed/12_verdicts.html"),
+    ]
+    reports = [
+        f"{name}: {page}"
+        for name, page in zip(("report", "all verdicts"), pages, strict=True)
+        if page.is_file()
+    ]
     return "\n".join(
         [
             f"{collection}: mean over seeds, 95 % interval over queries",
@@ -51,7 +59,7 @@ def summary(collection: str) -> str:
             *published_lines(scores),
             *lines,
             "",
-            f"report: {report}",
+            *reports,
         ]
     )
 

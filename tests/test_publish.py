@@ -245,17 +245,20 @@ def test_verdicts_are_copied_with_their_figure(tmp_path: Path, monkeypatch: pyte
     ids=["costs", "simulations"],
 )
 @pytest.mark.parametrize("collection", SHOWN)
-def test_readme_shows_the_published_part(
+def test_pages_show_the_published_part(
     part: str, content: Callable[[Path, str], str], collection: str
 ) -> None:
-    readme = paths.resolve("README.md").read_text(encoding="utf-8")
-    published = paths.resolve(PUBLISHED)
+    published, (start, _) = paths.resolve(PUBLISHED), markers(collection, part)
     names = {"costs": f"{collection}-costs.csv", "simulations": f"{collection}-study.json"}
     if not (published / names[part]).is_file():
         pytest.skip(f"no {part} of {collection} are published")
-    assert with_section(readme, collection, content(published, collection), part) == readme, (
-        "run `make publish`"
-    )
+    texts = [paths.resolve(page).read_text(encoding="utf-8") for page in ("README.md", "docs/costs.md")]
+    shown = [text for text in texts if start in text]
+    assert shown, "what is published stands in a page"
+    for text in shown:
+        assert with_section(text, collection, content(published, collection), part) == text, (
+            "run `make publish`"
+        )
 
 
 def test_costs_are_copied_into_readme_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,9 @@ from search_world import make_collection, with_label, write_embeddings
 
 from unifiedlib import figures
 from unifiedlib.contract import Collection, TaskSpec
+from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.graded import GradesOf, decor_grades
+from unifiedlib.listing import ranked_items
 from unifiedlib.relevance import task_relevance
 from unifiedlib.replay import story, study, systems
 from unifiedlib.replay.ab import PER_QUERY, aa_check, act, run_test
@@ -558,19 +560,20 @@ def test_lists_are_those_of_sorting_without_the_query_and_its_group(embedded: Pa
 
 def test_equal_distances_do_not_come_in_the_order_of_the_gallery() -> None:
     collection = decor_like()
-    relevance = task_relevance(collection, "lens", "lens")
-    codes = np.zeros((len(relevance.gallery_items), 8), np.uint8)
-    queries = np.zeros((len(relevance.query_items), 8), np.uint8)
-    order = np.random.default_rng(0).permutation(len(codes))
-    found = systems.ranked_items(queries, systems.BinaryGallery.of(codes), relevance, order, 5)
-    np.testing.assert_array_equal(found[0], relevance.gallery_items[order[:5]])
+    relevance, items = task_relevance(collection, "lens", "lens"), collection.test_items()
+    same = StoredEmbeddings(items, np.ones((len(items), 64), np.float32), np.zeros((len(items), 8), np.uint8))
+    order = np.random.default_rng(0).permutation(len(relevance.gallery_items))
+    for representation in ("float", "binary"):
+        found = ranked_items(same, representation, relevance, 5, order)
+        np.testing.assert_array_equal(found[0], relevance.gallery_items[order[:5]])
 
 
 @pytest.mark.usefixtures("graded")
 def test_k_beyond_the_gallery_names_the_query_that_finds_fewest(embedded: Path) -> None:
     wanted = [("lens", System("unified", "float"))]
     with pytest.raises(
-        ValueError, match=r"k is 30, but query item 50 of task 'lens' can find only 29 items; lower replay.k"
+        ValueError,
+        match="k is 30; on task 'lens' a list can hold 1 to 29 results, as many as query item 50 can",
     ):
         systems.served_lists(decor_like(), embedded, wanted, [0], replace(SETTINGS, k=30))
 

@@ -11,21 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from unifiedlib.contract import Collection
-from unifiedlib.evaluation import StoredEmbeddings, load_embeddings
+from unifiedlib.evaluation import load_embeddings
 from unifiedlib.graded import Grades, decor_grades
-from unifiedlib.ranking import without_removed
+from unifiedlib.listing import BATCH, REPRESENTATIONS, check_length, ranked_items
 from unifiedlib.relevance import Relevance, task_relevance
 from unifiedlib.replay.settings import ReplaySettings
 from unifiedlib.replay.streams import stream
-from unifiedlib.scoring import distance_batches
-from unifiedlib.search import BinaryGallery, FloatGallery
 from unifiedlib.stages import seed_folder
 from unifiedlib.variants import UNIFIED, seeds_of, variants_of
 
 Index = npt.NDArray[np.int64]
 SPECIALIST = "specialist"
-KINDS = ("float", "binary")
-BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -48,7 +44,7 @@ class System:
         """
         variant, _, kind = text.partition("/")
         known = task if variant == SPECIALIST else variant
-        if known not in variants or kind not in KINDS:
+        if known not in variants or kind not in REPRESENTATIONS:
             choices = ", ".join((SPECIALIST, *variants))
             raise ValueError(
                 f"there is no system '{text}'; write VARIANT/KIND with a variant of {choices}, and float or binary"
@@ -99,46 +95,6 @@ def named_variants(tasks: Sequence[str], comparisons: Mapping[str, Sequence[str]
     return list(dict.fromkeys(variant for variants in meant for variant in variants))
 
 
-def check_depth(relevance: Relevance, k: int, task: str) -> None:
-    """Raise ValueError where some query can find fewer than k items."""
-    shortest = int(relevance.n_candidates.min())
-    if k > shortest:
-        item = int(relevance.query_items[relevance.n_candidates.argmin()])
-        raise ValueError(
-            f"k is {k}, but query item {item} of task '{task}' can find only {shortest} items; lower replay.k"
-        )
-
-
-def ranked_items(
-    queries: npt.NDArray[np.generic],
-    gallery: FloatGallery | BinaryGallery,
-    relevance: Relevance,
-    order: Index,
-    k: int,
-) -> Index:
-    """The k nearest gallery items of each query that it may find, int64 [n_query x k].
-
-    queries, gallery: embeddings or codes in the order of `relevance`. The query itself, and where the task says so its group,
-    are left out. Equal distances come in the order of `order`, a permutation of the gallery's rows: a list must have some
-    order, and that of the gallery may know something.
-    """
-    found = []
-    for rows, distances in distance_batches(queries, gallery, BATCH):
-        with without_removed(distances, relevance.columns(rows)[1]):
-            places = np.argsort(distances[:, order], axis=1, kind="stable")[:, :k]
-        found.append(relevance.gallery_items[order[places]])
-    return np.concatenate(found)
-
-
-def _vectors(
-    stored: StoredEmbeddings, kind: str, relevance: Relevance
-) -> tuple[npt.NDArray[np.generic], FloatGallery | BinaryGallery]:
-    queries, gallery = (stored.rows(items) for items in (relevance.query_items, relevance.gallery_items))
-    if kind == "float":
-        return stored.floats[queries], FloatGallery.of(stored.floats[gallery])
-    return stored.codes[queries], BinaryGallery.of(stored.codes[gallery])
-
-
 def _grades(collection: Collection, relevance: Relevance, items: Index) -> Grades:
     """True grades of ranked items, a batch of queries at a time."""
     grades_of, gallery = decor_grades(collection), relevance.gallery_items
@@ -166,7 +122,7 @@ def served_lists(
         task: task_relevance(collection, task, task) for task in dict.fromkeys(task for task, _ in wanted)
     }
     for task, relevance in judged.items():
-        check_depth(relevance, settings.k, task)
+        check_length(relevance, task, settings.k)
     lists: dict[tuple[str, System, int], Lists] = {}
     for variant in dict.fromkeys(system.variant for _, system in wanted):
         for seed in seeds_of(variant, list(seeds)):
@@ -174,8 +130,7 @@ def served_lists(
             for task, system in _of(variant, wanted):
                 relevance = judged[task]
                 order = stream(settings.seed, "ties", task).permutation(len(relevance.gallery_items))
-                vectors = _vectors(stored, system.representation, relevance)
-                items = ranked_items(*vectors, relevance, order, settings.k)
+                items = ranked_items(stored, system.representation, relevance, settings.k, order)
                 lists[task, system, seed] = Lists(items, _grades(collection, relevance, items))
     return _for_all_seeds(lists, seeds)
 

@@ -11,18 +11,14 @@ import numpy.typing as npt
 
 from unifiedlib.contract import Collection
 from unifiedlib.evaluation import StoredEmbeddings, load_embeddings
-from unifiedlib.ranking import without_removed
-from unifiedlib.relevance import Relevance, task_relevance
-from unifiedlib.scoring import distance_batches
-from unifiedlib.search import BinaryGallery, FloatGallery
+from unifiedlib.listing import REPRESENTATIONS, check_length, ranked_items
+from unifiedlib.relevance import task_relevance
 from unifiedlib.variants import variants_of
 
 Index = npt.NDArray[np.int64]
 
 SPECIALIST = "specialist"
 """Stands for the variant that was trained on the task alone, whichever task it is."""
-REPRESENTATIONS = ("float", "binary")
-BATCH = 512
 
 
 @dataclass(frozen=True)
@@ -96,14 +92,6 @@ def load_system(collection: Collection, embedding_folder: Path, system: System) 
     return load_embeddings(folder, collection)
 
 
-def _check_length(relevance: Relevance, task: str, k: int) -> None:
-    most = int(relevance.n_candidates.min())
-    if not 1 <= k <= most:
-        raise ValueError(
-            f"k is {k}; on task '{task}' a list can hold 1 to {most} results, as many as every query can find"
-        )
-
-
 def ranked_lists(
     collection: Collection, stored: StoredEmbeddings, representation: str, task: str, k: int
 ) -> Lists:
@@ -113,16 +101,7 @@ def ranked_lists(
     than some query can find.
     """
     relevance = task_relevance(collection, task, task)
-    _check_length(relevance, task, k)
-    rows, queries = stored.rows(relevance.gallery_items), stored.rows(relevance.query_items)
-    gallery: FloatGallery | BinaryGallery
-    vectors: npt.NDArray[np.generic]
-    if representation == "float":
-        gallery, vectors = FloatGallery.of(stored.floats[rows]), stored.floats[queries]
-    else:
-        gallery, vectors = BinaryGallery.of(stored.codes[rows]), stored.codes[queries]
-    found = np.empty((len(queries), k), np.int64)
-    for batch, distances in distance_batches(vectors, gallery, BATCH):
-        with without_removed(distances, relevance.columns(batch)[1]):
-            found[batch] = np.argsort(distances, axis=1, kind="stable")[:, :k]
-    return Lists(relevance.query_items, relevance.gallery_items[found], relevance.left_out)
+    check_length(relevance, task, k)
+    return Lists(
+        relevance.query_items, ranked_items(stored, representation, relevance, k), relevance.left_out
+    )

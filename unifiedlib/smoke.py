@@ -59,6 +59,7 @@ SHOWS_ONLY = (
         "codes_story.py",
         "experiments.py",
         "publish.py",
+        "development",
         "export",
         "study",
         "replay",

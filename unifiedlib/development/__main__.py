@@ -2,9 +2,9 @@
 
     python -m unifiedlib.development photos temperature_05 arcface
 
-trains the unified variant, and each ablation of `params.yaml` that is named, on part of the training pictures, and prints what
-they find for the rest (`unifiedlib.development.split`). A killed run goes on where it was. The table, with recall and the other
-metrics, is left in `build/development/<collection>/scores.csv`.
+trains the unified variant, and each ablation of `params.yaml` that is named, on part of the training pictures of a collection
+that has been assembled, and prints what they find for the rest (`unifiedlib.development.split`). A killed run goes on where it
+was. All metrics are left in `build/development/<collection>/scores.csv`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
 
 import pandas as pd
 
@@ -24,11 +23,10 @@ from unifiedlib.devices import Processes
 from unifiedlib.embedding import write_embeddings
 from unifiedlib.evaluation import EvaluationSettings, score_variant
 from unifiedlib.files import write_table
-from unifiedlib.params import ABLATED, load_params, require
+from unifiedlib.params import COLLECTIONS, ablated, load_params, require
 from unifiedlib.phases import TrainingError
 from unifiedlib.results import result_table, table_markdown
 from unifiedlib.sections import Params
-from unifiedlib.stage_parameters import stage_parameters
 from unifiedlib.stages import seed_folder
 from unifiedlib.threads import use_threads
 from unifiedlib.train_settings import TrainSettings, settings_of
@@ -45,10 +43,10 @@ def tried(
 
     data: the split; folder: gets checkpoints and embeddings.
     """
-    values = stage_parameters(params, "train", collection, variant)
-    settings = TrainSettings(**settings_of(TrainSettings, values))
-    processes = Processes(str(values["device"]), settings.precision)
-    tasks = tuple(cast(list[str], values["tasks"]))
+    changed = ablated(params, collection, variant)
+    settings = TrainSettings(**settings_of(TrainSettings, dict(changed)))
+    processes = Processes(params.device, settings.precision)
+    tasks = tuple(changed.tasks)
     trained = Training(data, variant, seed, settings, folder / "checkpoints", tasks, processes).run()
     embeddings = seed_folder(folder / "embeddings", variant, seed)
     write_embeddings(embeddings, trained.model, data, getattr(params.binarize, collection).batch_size)
@@ -63,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="python -m unifiedlib.development",
         description="Try settings without the test pictures.",
     )
-    parser.add_argument("collection", choices=ABLATED)
+    parser.add_argument("collection", choices=COLLECTIONS)
     parser.add_argument("ablations", nargs="*", help="of params.yaml, beside the unified variant")
     parser.add_argument("--share", type=float, default=0.3, help="of the training pictures, held out")
     parser.add_argument("--split", type=int, default=0, help="seed of the split")

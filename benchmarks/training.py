@@ -7,7 +7,7 @@ each round, in one process, over as many images in pieces of the same size:
 
 - `fine-tuning`: the second phase of a training as it runs: batches drawn, pixels read, random views, trunk, pool, LayerNorm,
   Linear, all heads, the gradients' lengths every twenty steps, AdamW over all parameters;
-- `bare trunk`: forward, backward and AdamW of the trunk alone, on random tensors made before;
+- `bare trunk`: forward, backward and AdamW of the trunk alone, with the same stages frozen, on random tensors made before;
 - `bare, bf16`: the bare loop under autocast; `bare, channels first`: in PyTorch's usual memory format.
 
 A warm-up round, then medians. `--compile` adds the bare loop through torch.compile (minutes to compile, and it needs a C++
@@ -33,23 +33,22 @@ import torch
 from reporting import RESULTS, report
 
 from unifiedlib.contract import Collection, TaskSpec, write_collection
+from unifiedlib.model import EmbeddingModel, ModelSettings
 from unifiedlib.params import load_params
 from unifiedlib.phases import Progress, run_phase
 from unifiedlib.threads import use_threads
 from unifiedlib.train_settings import TrainSettings
-from unifiedlib.training import Training
+from unifiedlib.training import Training, freeze_stages
 from unifiedlib.training_data import training_data
-from unifiedlib.trunk import make_trunk
 
 ROOT = Path(__file__).parents[1]
-SIZE = 112
 TASKS = {"flashlight": 17, "lens": 50, "shop_the_look": 31}
 IMAGES_PER_TASK = 1_000
 TARGET = 0.9
 
 
-def random_collection(folder: Path) -> Collection:
-    """Pictures of noise, three tasks, one of them with two label sets, each with a query and its match."""
+def random_collection(folder: Path, size: int) -> Collection:
+    """Pictures of noise, `size` pixels square, three tasks, one of them with two label sets, each with a query and its match."""
     rng = np.random.default_rng(0)
     rows = []
     for number, (task, classes) in enumerate(TASKS.items()):
@@ -64,8 +63,8 @@ def random_collection(folder: Path) -> Collection:
     items = pd.DataFrame({"image": names, "box": None, "domain": "pin", "group": names})
     labels = pd.DataFrame(rows, columns=["item", "task", "label_set", "label", "role"])
     tasks = {task: TaskSpec(k=1, label_set="class") for task in TASKS}
-    pixels = (rng.integers(0, 255, (SIZE, SIZE, 3)).astype(np.uint8) for _ in range(n_items))
-    return write_collection(folder, "noise", items, labels, tasks, pixels, SIZE, [], {})
+    pixels = (rng.integers(0, 255, (size, size, 3)).astype(np.uint8) for _ in range(n_items))
+    return write_collection(folder, "noise", items, labels, tasks, pixels, size, [], {})
 
 
 def fine_tuning(
@@ -101,13 +100,12 @@ def bare(
     last: bool = True,
     compiled: bool = False,
 ) -> Callable[[], None]:
-    """A loop of the trunk alone. last: whether channels come last in memory."""
+    """A loop of the trunk alone, the same stages of it frozen. last: whether channels come last in memory."""
     layout = torch.channels_last if last else torch.contiguous_format
-    trunk = make_trunk(settings.trunk, settings.weights)[0].to(memory_format=layout).train()
-    for module in trunk.modules():
-        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
-            module.eval()
-    optimizer = torch.optim.AdamW(trunk.parameters(), lr=1e-5)
+    made = ModelSettings(settings.trunk, settings.weights, settings.dim, settings.crop)
+    model = EmbeddingModel(made, {}, torch.Generator()).train()
+    trunk = model.trunk.to(memory_format=layout)
+    optimizer = torch.optim.AdamW(freeze_stages(model, settings.frozen_stages), lr=1e-5)
     images = torch.rand(settings.images_at_once, 3, settings.crop, settings.crop).contiguous(
         memory_format=layout
     )
@@ -147,10 +145,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--compile", action="store_true")
     chosen = parser.parse_args(argv)
     use_threads(chosen.threads)
-    section = load_params(ROOT / "params.yaml").train.photos
-    settings = TrainSettings(**section.model_dump())
+    params = load_params(ROOT / "params.yaml")
+    settings = TrainSettings(**params.train.photos.model_dump())
     with TemporaryDirectory(prefix="training-") as name:
-        collection = random_collection(Path(name) / "noise")
+        collection = random_collection(Path(name) / "noise", params.assemble.photos.size)
         ways = {
             "fine-tuning": fine_tuning(collection, settings, chosen.steps, Path(name)),
             "bare trunk": bare(settings, chosen.steps),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from ruamel.yaml import YAML
 
 from unifiedlib.contract import Collection, TaskSpec, write_collection
 from unifiedlib.train_settings import TrainSettings
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 SIZE = 32
 TASKS = {
     "flashlight": TaskSpec(k=3, label_set="category", leave_out_group=True),
@@ -88,3 +91,12 @@ def write_small(folder: Path) -> Collection:
     items, labels = tables()
     pictures = (picture(number) for number in range(len(items)))
     return write_collection(folder, "small", items, labels, TASKS, pictures, SIZE, [], {})
+
+
+def write_params(root: Path, settings: TrainSettings) -> None:
+    """The real params.yaml with one thread and other settings of training."""
+    params = YAML(typ="safe", pure=True).load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
+    params["threads"] = 1
+    params["train"]["decor"] = asdict(settings)
+    with (root / "params.yaml").open("w", encoding="utf-8") as stream:
+        YAML(typ="safe", pure=True).dump(params, stream)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from killing import run_and_kill
 from small_world import SETTINGS, write_small
 
-import unifiedlib.training as training_module
 from unifiedlib.contract import Collection
 from unifiedlib.devices import Processes
 from unifiedlib.embedding import embed
@@ -71,28 +70,13 @@ def test_half_precision_learns_and_keeps_weights_whole(
     assert accuracy(trained) > 0.9
 
 
-def kill_at(training: Training, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupt a training before it takes this step of its second phase."""
-    shown, steps = training_module.show, count()
-
-    def killed(*arguments: object) -> torch.Tensor:
-        if next(steps) == step:
-            raise KeyboardInterrupt
-        return shown(*arguments)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_module, "show", killed)
-        with pytest.raises(KeyboardInterrupt):
-            training.run()
-
-
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
 def test_killed_training_goes_on(
     small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, precision: str
 ) -> None:
     unbroken = training(small, tmp_path / "unbroken", "cuda", precision=precision).run()
     broken = training(small, tmp_path / "broken", "cuda", precision=precision)
-    kill_at(broken, 25, monkeypatch)
+    run_and_kill(broken, 25, monkeypatch)
     resumed = broken.run()
     for name, value in resumed.model.state_dict().items():
         assert torch.allclose(value, unbroken.model.state_dict()[name], rtol=1e-3, atol=1e-4), name
@@ -115,7 +99,7 @@ def test_model_trained_on_a_gpu_is_taken_up_and_embeds_alike_on_a_cpu(
 def test_unfinished_training_of_a_gpu_is_not_taken_up_by_a_cpu(
     small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kill_at(training(small, tmp_path, "cuda"), 25, monkeypatch)
+    run_and_kill(training(small, tmp_path, "cuda"), 25, monkeypatch)
     capsys.readouterr()
     here = training(small, tmp_path, "cpu").run()
     assert "made by another machine, thread count or number of processes" in capsys.readouterr().out

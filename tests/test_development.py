@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from small_world import SETTINGS, write_small
-from test_train import write_params
+from small_world import SETTINGS, write_params, write_small
 
 from unifiedlib.contract import Collection, load_collection
 from unifiedlib.development.__main__ import main

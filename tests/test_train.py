@@ -5,19 +5,17 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from ruamel.yaml import YAML
-from small_world import SETTINGS, write_small
+from small_world import SETTINGS, write_params, write_small
 from torchrun import torchrun
 
 from unifiedlib import stages, train
 from unifiedlib.contract import load_collection
 from unifiedlib.paths import ROOT_VARIABLE
-from unifiedlib.train_settings import TrainSettings
 from unifiedlib.training import Training
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -33,15 +31,6 @@ COMMAND = (
     "--device",
     "cpu",
 )
-
-
-def write_params(root: Path, settings: TrainSettings) -> None:
-    """The real params.yaml with one thread and other settings of training."""
-    params = YAML(typ="safe", pure=True).load((REPOSITORY / "params.yaml").read_text(encoding="utf-8"))
-    params["threads"] = 1
-    params["train"]["decor"] = asdict(settings)
-    with (root / "params.yaml").open("w", encoding="utf-8") as stream:
-        YAML(typ="safe", pure=True).dump(params, stream)
 
 
 @pytest.fixture

@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import errno
 from dataclasses import replace
-from itertools import count, pairwise
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from killing import run_and_kill
 from small_world import SETTINGS, write_small
 
 import unifiedlib.checkpoint as checkpoint_module
@@ -35,21 +36,6 @@ def weights(training: Training) -> dict[str, torch.Tensor]:
 
 def equal(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-def run_and_kill(training: Training, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupt a training before it takes this step of its second phase."""
-    real, steps = training_module.show, count()
-
-    def killed(*arguments: object) -> torch.Tensor:
-        if next(steps) == step:
-            raise KeyboardInterrupt
-        return real(*arguments)  # type: ignore[arg-type]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training_module, "show", killed)
-        with pytest.raises(KeyboardInterrupt):
-            training.run()
 
 
 def test_same_seed_gives_the_same_weights_to_the_bit_and_another_does_not(

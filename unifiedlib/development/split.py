@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unifiedlib.contract import Collection, write_collection
+from unifiedlib.contract import LABEL_COLUMNS, Collection, write_collection
+from unifiedlib.loaders.stl_split import deal
 from unifiedlib.sampling import generator_for
 
 Index = npt.NDArray[np.int64]
@@ -37,18 +38,13 @@ def _trained_gallery(collection: Collection, task: str) -> Index:
 
 
 def _held_out(collection: Collection, task: str, share: float, seed: int) -> Index:
-    """Training items of a task that become its queries: of groups (or labels) drawn by chance until they hold `share` of them."""
-    rows = _main_rows(collection, task)
-    rows = rows[~rows["item"].isin(_trained_gallery(collection, task))]
-    groups = collection.items["group"].iloc[rows["item"]].to_numpy()
-    units = rows["label"].to_numpy() if _is_open(collection, task) else groups
-    names, numbers = np.unique(units.astype(str), return_inverse=True)
-    counts = np.bincount(numbers, minlength=len(names))
-    order = generator_for("development", seed, collection.name, task).permutation(len(names))
-    before = np.cumsum(counts[order]) - counts[order]
-    chosen = np.isin(numbers, order[before + counts[order] / 2 < share * len(rows)])
-    held = np.isin(groups, np.unique(groups[chosen]))
-    return np.unique(rows["item"].to_numpy(np.int64)[held])
+    """Training items of a task that become its test: of groups (or labels) drawn by chance until they hold `share` of them."""
+    rows = _main_rows(collection, task).drop_duplicates("item")
+    rows = rows[~rows["item"].isin(_trained_gallery(collection, task))].set_index("item")
+    units = rows["label"] if _is_open(collection, task) else collection.items["group"].loc[rows.index]
+    generator = generator_for("development", seed, collection.name, task)
+    drawn = deal(units.value_counts(sort=False).sort_index(), share, generator)
+    return np.sort(units.index[units.isin(drawn)].to_numpy(np.int64))
 
 
 def _roles(collection: Collection, task: str, items: Index) -> list[str]:
@@ -70,33 +66,33 @@ def development_labels(collection: Collection, share: float, seed: int) -> pd.Da
     """The label rows of a development split, by the collection's item numbers; columns as in labels.parquet.
 
     Of each task, groups that hold `share` of its training items become test: queries and gallery by the roles that test
-    items of their domain have. Where test asks for labels that training has not, groups of whole labels are held out. Gallery
-    items that are trained on (catalogue pictures) stay in both. Nothing of a group that is held out of one task is trained on
-    in any. No test item is used, unless it is trained on.
-    Raises ValueError for a share outside (0, 1), or where a task is left without training items, queries or gallery.
+    items of their domain have. Where test asks for labels that training has not, whole labels do. Gallery items that are trained
+    on (catalogue pictures) stay in both. Nothing of a group that is held out of one task is trained on in any. No test item is
+    used, unless it is trained on.
+    Raises ValueError for a share outside (0, 1), or one that leaves a task without training items or queries.
     """
     if not 0 < share < 1:
         raise ValueError(f"share is {share}; it must lie between 0 and 1")
-    labels = collection.labels
+    labels, groups = collection.labels, collection.items["group"]
     held = {task: _held_out(collection, task, share, seed) for task in collection.tasks}
-    groups = collection.items["group"]
     out = set(groups.iloc[np.concatenate(list(held.values()))])
-    kept = labels["role"].eq("train") & ~groups.iloc[labels["item"]].isin(out).to_numpy()
-    parts = [labels[kept]]
+    trained = labels[labels["role"].eq("train") & ~groups.iloc[labels["item"]].isin(out).to_numpy()]
+    parts = [trained]
     for task, items in held.items():
-        own = labels["task"].eq(task)
-        rows = labels[own & labels["role"].eq("train") & labels["item"].isin(items)]
-        rows = rows[rows["label_set"].eq(collection.tasks[task].label_set)].drop_duplicates("item")
-        rows = rows.assign(role=_roles(collection, task, rows["item"].to_numpy(np.int64)))
-        parts.append(rows[rows["role"] != ""])
-        searched = labels[own & labels["role"].eq("gallery")]
-        parts.append(searched[searched["item"].isin(_trained_gallery(collection, task))])
-        for part, found in (("training items", labels[kept & own]), ("queries", rows)):
-            if part == "queries":
-                found = found[found["role"].str.contains("query", regex=False)]
-            if found.empty:
-                raise ValueError(f"share {share} leaves task '{task}' without {part}: choose another")
-    return pd.concat(parts, ignore_index=True)
+        rows = _main_rows(collection, task).drop_duplicates("item").set_index("item").loc[items].reset_index()
+        rows = rows.assign(
+            task=task, label_set=collection.tasks[task].label_set, role=_roles(collection, task, items)
+        )
+        searched = labels["task"].eq(task) & labels["role"].eq("gallery")
+        parts += [
+            rows[rows["role"] != ""],
+            labels[searched & labels["item"].isin(_trained_gallery(collection, task))],
+        ]
+        if not trained["task"].eq(task).any():
+            raise ValueError(f"share {share} leaves task '{task}' without training items: choose another")
+        if not rows["role"].str.contains("query", regex=False).any():
+            raise ValueError(f"share {share} leaves task '{task}' without queries: choose another")
+    return pd.concat(parts, ignore_index=True)[list(LABEL_COLUMNS)]
 
 
 def write_development(collection: Collection, folder: Path, share: float, seed: int) -> Collection:

@@ -8,7 +8,8 @@ each round, in one process, over as many images in pieces of the same size:
 - `fine-tuning`: the second phase of a training as it runs: batches drawn, pixels read, random views, trunk, pool, LayerNorm,
   Linear, all heads, the gradients' lengths every twenty steps, AdamW over all parameters;
 - `bare trunk`: forward, backward and AdamW of the trunk alone, with the same stages frozen, on random tensors made before;
-- `bare, bf16`: the bare loop under autocast; `bare, channels first`: in PyTorch's usual memory format.
+- `bare, bf16`: the bare loop under autocast, on a processor with instructions for it, since others take many times as long;
+  `bare, channels first`: in PyTorch's usual memory format.
 
 A warm-up round, then medians. `--compile` adds the bare loop through torch.compile (minutes to compile, and it needs a C++
 compiler). The table is printed and written to `benchmarks/results/training.csv`.
@@ -152,9 +153,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         ways = {
             "fine-tuning": fine_tuning(collection, settings, chosen.steps, Path(name)),
             "bare trunk": bare(settings, chosen.steps),
-            "bare, bf16": bare(settings, chosen.steps, torch.bfloat16),
             "bare, channels first": bare(settings, chosen.steps, last=False),
         }
+        if torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            ways["bare, bf16"] = bare(settings, chosen.steps, torch.bfloat16)
+        else:
+            print("bf16 left out: this processor has no instructions for it")
         if chosen.compile:
             ways["bare, compiled"] = bare(settings, chosen.steps, compiled=True)
         seconds = measure(ways, chosen.rounds)

@@ -113,7 +113,7 @@ def test_k_beyond_the_gallery_is_refused(library: Library) -> None:
 
 def test_unknown_representation_is_refused() -> None:
     with pytest.raises(ValueError, match="representation is 'bits'; choose one of float, binary"):
-        System.parse("unified:bits")
+        System.parse("unified/bits")
 
 
 def test_specialist_is_the_variant_of_the_task() -> None:

@@ -163,7 +163,7 @@ def test_compared_are_the_systems_that_the_page_names(drawn: list[Drawn]) -> Non
     assert named == {
         "specialist": ("unified", "lens"),
         "imagenet": ("unified", "imagenet"),
-        "codes": ("unified:binary", "unified"),
+        "codes": ("unified/binary", "unified"),
     }
     assert [(one.name, one.training) for one in drawn] == [(name, seed) for name in named for seed in SEEDS]
 

@@ -24,7 +24,7 @@ def _arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     new.add_argument("folder", help="where, such as studies/autumn")
     new.add_argument("--collection", default="decor")
     for side in ("--ours", "--theirs"):
-        new.add_argument(side, required=True, help="a variant, or specialist; unified:binary for its codes")
+        new.add_argument(side, required=True, help="a variant, or specialist; unified/binary for its codes")
     new.add_argument("--training", type=int, default=0, help="seed of the trainings")
     new.add_argument("--queries", type=int, default=40, help="of each task")
     new.add_argument("--k", type=int, default=10, help="results in a list")

@@ -41,12 +41,12 @@ class System:
 
     @classmethod
     def parse(cls, text: str, seed: int = 0) -> Self:
-        """A system as a person writes it: a variant, and after a colon the representation where it is not float.
+        """A system as a person writes it: a variant, and after a slash the representation where it is not float.
 
-        >>> System.parse("unified:binary")
+        >>> System.parse("unified/binary")
         System(variant='unified', representation='binary', seed=0)
         """
-        variant, _, representation = text.partition(":")
+        variant, _, representation = text.partition("/")
         return cls(variant, representation or "float", seed)
 
     def on(self, task: str) -> Self:
@@ -56,7 +56,7 @@ class System:
     @property
     def name(self) -> str:
         """As `parse` reads it."""
-        return self.variant if self.representation == "float" else f"{self.variant}:{self.representation}"
+        return self.variant if self.representation == "float" else f"{self.variant}/{self.representation}"
 
 
 @dataclass(frozen=True)

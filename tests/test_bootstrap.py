@@ -50,12 +50,23 @@ def test_seeds_that_differ_widen_the_interval():
     assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
 
 
-def test_one_seed_fewer_than_there_are_is_drawn():
-    # No noise over queries. Of 4 seeds 3 are drawn: all-lowest has chance 1/64, lowest-lowest-next 3/64,
-    # so the 2.5 % quantile is (0.1 + 0.1 + 0.2) / 3 and the 97.5 % quantile (0.9 + 0.9 + 0.4) / 3.
-    values = np.repeat([[0.1], [0.4], [0.2], [0.9]], 10, axis=1)
-    found = bootstrap_mean(values, 0, 20000)
-    assert (found.low, found.high) == pytest.approx((0.4 / 3, 2.2 / 3))
+def test_interval_of_seeds_alone_is_that_of_the_t_test():
+    # No noise over queries: the mean of four seeds plus and minus 3.182 standard errors, from tables of Student's t.
+    seeds = np.array([0.1, 0.4, 0.2, 0.9])
+    found = bootstrap_mean(np.repeat(seeds[:, np.newaxis], 10, axis=1), 0, 2000)
+    reach = 3.182 * seeds.std(ddof=1) / 2
+    assert (found.low, found.high) == pytest.approx((0.4 - reach, 0.4 + reach), rel=0.02)
+
+
+@pytest.mark.parametrize("spread", [0.0, 0.02, 0.5])
+def test_about_95_percent_of_intervals_over_three_seeds_hold_the_truth(spread):
+    # The queries' own standard error is .02: seeds that don't differ, that differ as much, and much more.
+    generator = np.random.default_rng(0)
+    trainings = generator.normal(0.5, spread, (300, 3, 1))
+    queries = generator.normal(0, 0.2, (300, 1, 100))
+    found = [bootstrap_mean(values, number, 500) for number, values in enumerate(trainings + queries)]
+    covered = np.mean([one.low <= 0.5 <= one.high for one in found])
+    assert 0.91 <= covered <= 0.995
 
 
 def test_pairing_removes_what_both_share():

@@ -65,6 +65,24 @@ def test_verdict_follows_the_interval_and_the_threshold(low, high, verdict):
     assert verdict_of(Interval(0.0, low, high), -0.01) == verdict
 
 
+@pytest.mark.parametrize(("n_query", "verdict"), [(5, "inconclusive"), (20, "replicated")])
+def test_a_handful_of_queries_that_agree_tells_nothing(n_query, verdict):
+    entry = judged(with_merged(per_query(levels(), spread=np.zeros(n_query))))["C1/lens"]
+    assert entry["verdict"] == verdict
+    assert ("Fewer than 20 queries" in entry["how"]) == (verdict == "inconclusive")
+
+
+def test_sides_of_other_seeds_or_other_queries_are_not_compared():
+    table = with_merged(per_query(levels()))
+    lens = table["variant"] == "lens"
+    with pytest.raises(ValueError, match=r"'unified' and 'lens' were trained with other seeds .*3, 4, 5"):
+        judged(table.assign(seed=table["seed"] + 3 * lens))
+    with pytest.raises(ValueError, match=r"were trained with other seeds \(\[0, 1, 2\] and \[0\]\)"):
+        judged(table[~lens | (table["seed"] == 0)])
+    with pytest.raises(ValueError, match="'unified' and 'lens' answered other queries on lens"):
+        judged(table.assign(item=table["item"] + 1000 * lens))
+
+
 def test_no_difference_does_not_beat():
     assert verdict_of(Interval(0.0, 0.0, 0.0), 0.0) == "not replicated"
 

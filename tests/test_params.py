@@ -349,8 +349,9 @@ def test_page_of_verdicts_gets_every_margin_and_takes_no_collection() -> None:
     params = load_params(REPOSITORY / "params.yaml")
     values = stage_parameters(params, "verdicts", None)
     assert values["collections"] == ["decor", "photos"]
-    assert values["margins"]["photos C9"] == params.evaluate.photos.margin_c1
-    assert values["margins"]["decor C6"] == params.ablate.margin_c6
+    assert values["thresholds"]["photos C9"] == -params.evaluate.photos.margin_c1
+    assert values["thresholds"]["decor C6"] == -params.ablate.margin_c6
+    assert values["thresholds"]["decor C8"] == params.costs.least_saving
     with pytest.raises(ParameterError, match="stage verdicts takes no --collection"):
         stage_parameters(params, "verdicts", "decor")
     with pytest.raises(ParameterError, match="stage evaluate needs --collection"):

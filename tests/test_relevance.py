@@ -140,7 +140,9 @@ def test_labels_that_no_query_shares_with_the_gallery_are_an_error():
 
 def test_labels_and_items_that_do_not_fit_or_no_gallery_are_an_error():
     with pytest.raises(ValueError, match="2 labels for 1 query items"):
-        label_relevance(np.array([1, 2]), np.array([1]), np.array([0]))
+        label_relevance(np.array([1, 2]), np.array([1]), np.array([0]), np.array([0]))
+    with pytest.raises(ValueError, match="give both or neither"):
+        label_relevance(np.array([1, 1]), np.array([1, 1]), gallery_items=np.array([8, 9]))
     with pytest.raises(ValueError, match="0 labels for 0 gallery items"):
         label_relevance(np.array([1, 2]), np.array([], np.int64))
 

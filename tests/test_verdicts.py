@@ -116,15 +116,21 @@ def test_claim_without_an_effect_counts_as_not_tested(tmp_path: Path) -> None:
     assert cell(table, "C2", "decor")["verdict"] == NOT_TESTED
 
 
-def test_effects_are_those_of_single_tasks_with_their_margins(judged: list[Judged]) -> None:
-    effects = effect_table(judged, {"decor C1": 0.01})
+def test_effects_are_those_of_single_tasks_with_their_thresholds(judged: list[Judged]) -> None:
+    effects = effect_table(judged, {"decor C1": -0.01, "decor C8": 0.05})
     assert effects[["id", "collection", "where"]].to_numpy().tolist() == [
         *(["C1", "decor", "lens"], ["C1", "photos", "lens"], ["C2", "decor", "lens"]),
         ["C5", "decor", "lens"],
         *(["C7", "decor", "lens: + flashlight"], ["C7", "decor", "lens (with shop_the_look): + flashlight"]),
         ["C8", "decor", "storage"],
     ]
-    assert effects["threshold"].tolist() == [-0.01, 0, 0, 0, 0, 0, 0]
+    assert effects["threshold"].tolist() == [-0.01, 0, 0, 0, 0, 0, 0.05]
+
+
+def test_a_comparison_on_which_a_claim_does_not_rest_is_no_effect_behind_it() -> None:
+    claims = (entry("C8"), entry("C8/storage"), entry("C8/search"))
+    effects = effect_table([Judged("decor", claims, 1)], {})
+    assert effects["where"].tolist() == ["storage"]
 
 
 def test_entries_of_variants_and_of_all_tasks_are_no_effects() -> None:

@@ -164,7 +164,8 @@ def judged(
     """Judge all that ablations tell.
 
     per_query: results of the ablations, of the unified variant and of the specialists, columns as in per_query.parquet.
-    headlines: {task: its headline metric}. Raises ValueError where an ablation was trained with other seeds than they.
+    headlines: {task: its headline metric}. Raises ValueError where an ablation was trained with other seeds than they, or
+    answered other queries.
     """
     return [
         judge(one, per_query, headlines[one.task], judging.seed, judging.n_resamples)

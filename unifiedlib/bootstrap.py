@@ -1,10 +1,13 @@
 """95 % intervals by the bootstrap: over queries, and over training seeds where there are several.
 
 The queries stand for all queries that might have been asked, the seeds for all trainings that might have been
-run. Each resample draws queries with replacement, the same ones for every seed and every variant, and seeds
-as the outer level. Of S seeds it draws S - 1: drawing S would understate the variance between so few by the
-factor (S - 1) / S (Rao & Wu, "Resampling inference with complex survey data", JASA 1988). The interval is the
-2.5 % to the 97.5 % quantile.
+run. Each resample draws queries with replacement, the same ones for every seed and every variant. Seeds are
+too few to be drawn likewise: an interval from resampling three of them reaches from the lowest to the highest
+at most, and where trainings differ much it holds the truth in 75 % of cases, not in 95 %. So the mean over
+seeds is moved, in each resample, by a draw of Student's t with S - 1 degrees of freedom times its standard
+error, as if trainings were normally distributed. The sum of both parts is what Behrens and Fisher have for a
+mean with two sources of error; its intervals hold the truth in 95 % of cases or a little more. The interval is
+the 2.5 % to the 97.5 % quantile.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import t as student_t
 
 Values = npt.NDArray[np.floating]
 Means = npt.NDArray[np.float64]
@@ -79,6 +83,21 @@ def bootstrap_rows(values: Values, seed: int, n_resamples: int) -> list[Interval
     return [Interval(float(m), float(a), float(b)) for m, a, b in zip(means, low, high, strict=True)]
 
 
+def seed_deviations(per_seed: Means, n_resamples: int, generator: np.random.Generator) -> Means:
+    """How far the mean over seeds may lie from that over all trainings: float64 [n_resamples], in the values' unit.
+
+    per_seed: a value per seed, [n_seed]. Draws of Student's t with n_seed - 1 degrees of freedom times the standard error; zeros
+    for one seed, which tells nothing. The draws are the distribution's own quantiles in random order: with so few degrees of
+    freedom its tails are long, and drawn at random they would differ from one generator to the next.
+    """
+    n_seed = len(per_seed)
+    if n_seed == 1:
+        return np.zeros(n_resamples)
+    shares = (generator.permutation(n_resamples) + 0.5) / n_resamples
+    error = per_seed.std(ddof=1) / np.sqrt(n_seed)
+    return np.asarray(error * student_t.ppf(shares, n_seed - 1), np.float64)
+
+
 def bootstrap_mean(values: Values, seed: int, n_resamples: int) -> Interval:
     """The mean over seeds and queries with its interval, for values [n_seed x n_query].
 
@@ -87,17 +106,14 @@ def bootstrap_mean(values: Values, seed: int, n_resamples: int) -> Interval:
     empty or non-2-d array.
     """
     generator = np.random.default_rng(seed)
-    means = resampled_means(values, n_resamples, generator)
-    n_seed = means.shape[1]
-    if n_seed > 1:
-        drawn = generator.integers(0, n_seed, size=(n_resamples, n_seed - 1))
-        means = np.take_along_axis(means, drawn, axis=1)
-    low, high = _quantiles(means.mean(axis=1))
+    over_queries = resampled_means(values, n_resamples, generator).mean(axis=1)
+    per_seed = values.astype(np.float64).mean(axis=1)
+    low, high = _quantiles(over_queries + seed_deviations(per_seed, n_resamples, generator))
     return Interval(float(values.astype(np.float64).mean()), float(low), float(high))
 
 
 def paired_bootstrap(first: Values, second: Values, seed: int, n_resamples: int) -> Interval:
-    """The mean of first - second with its interval, both on the same resampled queries and seeds.
+    """The mean of first - second with its interval, both on the same resampled queries.
 
     first: [n_seed x n_query]; second: the same shape, row s trained from the same seed as row s of `first`,
     or [1 x n_query] where it was not trained and has no seeds. Raises ValueError when the shapes do not fit.

@@ -6,7 +6,7 @@ equally good.
 
 - *replicated*: the whole interval lies above the threshold;
 - *not replicated*: the whole interval lies at or below it;
-- *inconclusive*: it straddles the threshold, or the claim could not be tested.
+- *inconclusive*: it straddles the threshold, or the claim could not be tested, or by fewer than `FEWEST_QUERIES` queries.
 
 Over all tasks a claim is replicated only if it is on every task (an intersection-union test, Berger 1982: it
 needs no correction for several tests), not replicated if it is not on any one, and inconclusive otherwise.
@@ -29,8 +29,11 @@ from unifiedlib.variants import IMAGENET, UNIFIED
 REPLICATED, NOT_REPLICATED, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
 SEVERITY = {NOT_REPLICATED: 0, INCONCLUSIVE: 1, REPLICATED: 2}
 DECIMALS = 6
+# So few queries may agree by chance: an interval of five that all agree has no width at all.
+FEWEST_QUERIES = 20
 
 Claim = dict[str, str | float | None]
+Values = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -120,8 +123,8 @@ def verdict_of(interval: Interval, threshold: float) -> str:
 
 def query_values(
     per_query: pd.DataFrame, side: Side, task: str, metric: str, gallery: str = OWN_GALLERY
-) -> npt.NDArray[np.float64] | None:
-    """A side's results [n_seed x n_query], seeds and queries ascending; None when there are none."""
+) -> pd.DataFrame | None:
+    """A side's results, a row per seed and a column per query item, both ascending; None when there are none."""
     chosen = {
         "variant": side.variant,
         "representation": side.representation,
@@ -136,7 +139,29 @@ def query_values(
     if rows.empty:
         return None
     table = rows.pivot_table(index="seed", columns="item", values="value")
-    return np.asarray(table.sort_index().sort_index(axis=1), np.float64)
+    return table.sort_index().sort_index(axis=1)
+
+
+def paired_values(it: Comparison, per_query: pd.DataFrame, metric: str) -> tuple[Values, Values] | None:
+    """Both sides' results, float64 [n_seed x n_query], row by row of one seed and column by column of one query.
+
+    The untrained trunk has no seeds and one row; None where a side was not evaluated. Raises ValueError where the sides were
+    trained with other seeds, or answered other queries.
+    """
+    ours, theirs = (
+        query_values(per_query, side, it.task, metric, it.gallery) for side in (it.ours, it.theirs)
+    )
+    if ours is None or theirs is None:
+        return None
+    about = f"{it.id}: '{it.ours.variant}' and '{it.theirs.variant}'"
+    if not ours.columns.equals(theirs.columns):
+        raise ValueError(f"{about} answered other queries on {it.task}: evaluate both on the same collection")
+    untrained = it.theirs.variant == IMAGENET and len(theirs) == 1
+    if not (untrained or ours.index.equals(theirs.index)):
+        raise ValueError(
+            f"{about} were trained with other seeds ({list(ours.index)} and {list(theirs.index)}): train both with the same"
+        )
+    return ours.to_numpy(np.float64), theirs.to_numpy(np.float64)
 
 
 def _explain(
@@ -166,16 +191,20 @@ def _explain(
 
 def judge(it: Comparison, per_query: pd.DataFrame, metric: str, seed: int, n_resamples: int) -> Judgement:
     """Judge one claim on one task from the per-query results (columns as in per_query.parquet)."""
-    ours, theirs = (
-        query_values(per_query, side, it.task, metric, it.gallery) for side in (it.ours, it.theirs)
-    )
-    if ours is None or theirs is None:
-        absent = it.ours.variant if ours is None else it.theirs.variant
+    values = paired_values(it, per_query, metric)
+    if values is None:
+        known = per_query.loc[per_query["task"] == it.task, "variant"].unique()
+        absent = it.theirs.variant if it.ours.variant in known else it.ours.variant
         how = f"Not tested on {it.task}: variant '{absent}' was not evaluated."
         return Judgement(it, INCONCLUSIVE, None, how)
+    ours, theirs = values
+    n_query = ours.shape[1]
     found = paired_bootstrap(ours, theirs, seed, n_resamples)
     means = (float(ours.mean()), float(theirs.mean()))
-    how = _explain(it, metric, means, found, (ours.shape[0], ours.shape[1]), n_resamples)
+    how = _explain(it, metric, means, found, (ours.shape[0], n_query), n_resamples)
+    if n_query < FEWEST_QUERIES:
+        how += f" Fewer than {FEWEST_QUERIES} queries cannot tell, whatever the interval."
+        return Judgement(it, INCONCLUSIVE, found, how)
     return Judgement(it, verdict_of(found, it.threshold), found, how)
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from unifiedlib.ablation_claims import CLAIMS, SUBSETS, Ablation, Judging, subset_comparisons
 from unifiedlib.ablation_results import Found
 from unifiedlib.bootstrap import paired_bootstrap
-from unifiedlib.claims import Comparison, Side, query_values
+from unifiedlib.claims import Comparison, Side, paired_values
 from unifiedlib.figures.ablations import Experiment
 from unifiedlib.results import DECIMALS
 from unifiedlib.variants import UNIFIED
@@ -21,9 +21,10 @@ FEWEST_OF_A_CURVE = 3
 def _difference(found: Found, it: Comparison, judging: Judging) -> dict[str, str | float] | None:
     """A row of the table: `ours` minus `theirs`; None where one of them was not evaluated."""
     metric = found.headlines[it.task]
-    ours, theirs = (query_values(found.per_query, side, it.task, metric) for side in (it.ours, it.theirs))
-    if ours is None or theirs is None:
+    values = paired_values(it, found.per_query, metric)
+    if values is None:
         return None
+    ours, theirs = values
     interval = paired_bootstrap(ours, theirs, judging.seed, judging.n_resamples)
     effect, low, high = (round(value, DECIMALS) for value in (interval.mean, interval.low, interval.high))
     names = {

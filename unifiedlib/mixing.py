@@ -53,8 +53,9 @@ class Mix:
     the samplers of UnED (Ypsilantis et al., ICCV 2023), where a batch is always of one domain and the sizes decide how many
     batches each gets; dividing every batch by the sizes is our reading.
     loss: by the tasks' losses. UDON (Ypsilantis et al., NeurIPS 2024) draws the domain of each batch in proportion to its
-    classification loss since the last update; dividing every batch by the losses is our reading. Until the first
-    `update` it is uniform.
+    classification loss since the last update; dividing every batch by the losses is our reading. Differently from its code, the
+    losses are the student's where there are teachers too, and the batch is uniform until the first `update` (there: round-robin
+    for 1,000 steps).
 
     Parts are whole classes, at least one of each task, see `allocate`. For a single task all four are the same.
 

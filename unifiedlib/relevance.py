@@ -183,16 +183,17 @@ def label_relevance(
     query_labels [n_query], gallery_labels [n_gallery]: labels of any one type.
     query_items, gallery_items: int64 item numbers of the same lengths; a query never finds the item of its own
     number. Without them, items are numbered by their rows where `query_labels` is `gallery_labels`, so that
-    every item searches among all others; otherwise queries and gallery share no item.
-    Raises ValueError when lengths do not fit, the gallery is empty, or no query has a match.
+    every item searches among all others; otherwise queries and gallery share no item. Give both or neither.
+    Raises ValueError for one of them alone, when lengths do not fit, the gallery is empty, or no query has a match.
 
     >>> label_relevance(labels := np.array([7, 7, 8]), labels).left_out.tolist()
     [2]
     """
-    if gallery_items is None:
+    if (query_items is None) != (gallery_items is None):
+        raise ValueError("query_items and gallery_items say which are the same: give both or neither")
+    if query_items is None or gallery_items is None:
         gallery_items = np.arange(len(gallery_labels), dtype=np.int64)
-    if query_items is None:
-        start = 0 if query_labels is gallery_labels else int(gallery_items.max(initial=-1)) + 1
+        start = 0 if query_labels is gallery_labels else len(gallery_labels)
         query_items = start + np.arange(len(query_labels), dtype=np.int64)
     lengths = [len(one) for one in (query_labels, query_items, gallery_labels, gallery_items)]
     if lengths[0] != lengths[1] or lengths[2] != lengths[3] or lengths[2] == 0:

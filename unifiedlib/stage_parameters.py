@@ -123,15 +123,15 @@ def _codes_parameters(params: Params, collection: str) -> dict[str, Value]:
 
 
 def _verdict_parameters(params: Params) -> dict[str, Value]:
-    """What the page of verdicts gets: whose they are, and each claim's margin on each collection, {"decor C1": 0.01}."""
-    margins: dict[str, Setting] = {}
+    """What the page of verdicts gets: whose they are, and each claim's threshold on each collection, {"decor C1": -0.01}."""
+    thresholds: dict[str, Setting] = {}
     for collection in params.verdicts.collections:
         require(collection, "collection", COLLECTIONS)
         scoring = getattr(params.evaluate, collection)
-        own = dict.fromkeys(("C1", "C1-total", "C9"), scoring.margin_c1)
-        own |= {"C3": scoring.margin_c3, "C6": params.ablate.margin_c6}
-        margins |= {f"{collection} {claim}": margin for claim, margin in own.items()}
-    return {"collections": params.verdicts.collections, "margins": margins}
+        own = dict.fromkeys(("C1", "C1-total", "C9"), -scoring.margin_c1)
+        own |= {"C3": -scoring.margin_c3, "C6": -params.ablate.margin_c6, "C8": params.costs.least_saving}
+        thresholds |= {f"{collection} {claim}": threshold for claim, threshold in own.items()}
+    return {"collections": params.verdicts.collections, "thresholds": thresholds}
 
 
 def _own_parameters(params: Params, stage: str, collection: str, variant: str | None) -> dict[str, Value]:

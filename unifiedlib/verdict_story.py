@@ -63,7 +63,8 @@ def summary(table: pd.DataFrame) -> str:
             parts.append(f"**{HEADINGS[name]}**")
             parts.append("\n".join(_line(table[table["id"] == claim_id]) for claim_id in ids))
     parts.append(
-        "Differences are those of the worst task, in its headline metric, with 95 % intervals over queries and seeds."
+        "Differences are those of the worst task, in its headline metric, with 95 % intervals over queries, and over "
+        "trainings where there are several seeds; those of C8 are over rounds of measurement."
     )
     return "\n\n".join(parts)
 

@@ -36,7 +36,7 @@ class Asked:
 
     id: as in claims.json; of: the paper's claim that it belongs to; said: in a sentence; compared: what
     the effect is a difference of; source: who made it; target: of make; unit: of the effect, a difference in the headline
-    metric or a share saved.
+    metric or a share saved; beside: comparisons that are judged with it and on which it does not rest.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Asked:
     source: str
     target: str
     unit: str = PRECISION
+    beside: tuple[str, ...] = ()
 
     def command(self, collection: str) -> str:
         """What a person types to have it tested on a collection."""
@@ -127,6 +128,7 @@ ASKED = (
             ABSTRACT,
         ),
         *("costs", SAVED),
+        beside=("search",),
     ),
     Asked(
         *("C9", "C9", "C1 holds where all tasks share one merged gallery."),
@@ -243,22 +245,24 @@ def where_of(claim: Claim) -> str:
     return f"{last} (with {', '.join(beside)}): + {added}" if beside else f"{last}: + {added}"
 
 
-def effect_table(judged: Sequence[Judged], margins: Mapping[str, float]) -> pd.DataFrame:
+def effect_table(judged: Sequence[Judged], thresholds: Mapping[str, float]) -> pd.DataFrame:
     """A row for each comparison behind a claim, on each collection, columns `EFFECT_COLUMNS`; not tested ones are left out.
 
-    margins: {"decor C1": how much worse still counts as equally good}; a claim that is not named has none.
+    thresholds: {"decor C1": above which an interval must lie}; that of a claim that is not named is 0.
     """
-    return pd.DataFrame(list(_effects(judged, margins)), columns=list(EFFECT_COLUMNS))
+    return pd.DataFrame(list(_effects(judged, thresholds)), columns=list(EFFECT_COLUMNS))
 
 
-def _effects(judged: Sequence[Judged], margins: Mapping[str, float]) -> Iterator[dict[str, object]]:
+def _effects(judged: Sequence[Judged], thresholds: Mapping[str, float]) -> Iterator[dict[str, object]]:
     for asked in ASKED:
         for one in judged:
             for claim in one.parts(asked.id):
+                if where_of(claim) in asked.beside:
+                    continue
                 numbers = {key: claim[key] for key in ("verdict", "effect", "low", "high")}
                 about = {"id": asked.id, "of": asked.of, "compared": asked.compared}
                 about |= {"collection": one.collection, "unit": asked.unit}
-                threshold = -margins.get(f"{one.collection} {asked.id}", 0.0) + 0.0
+                threshold = float(thresholds.get(f"{one.collection} {asked.id}", 0.0))
                 yield {**about, "where": where_of(claim), **numbers, "threshold": threshold}
 
 

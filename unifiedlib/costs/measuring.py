@@ -187,9 +187,14 @@ def measure(
     """Measure what the specialists and the unified variant take, all on one core.
 
     variants: as in params.yaml; `imagenet` is passed over. seed: of the models that are measured; any will do.
-    Raises ValueError without a specialist or `unified`, FileNotFoundError for a model that is missing.
+    Raises ValueError without `unified` or a task's specialist, FileNotFoundError for a model that is missing.
     """
     names = compared_variants(variants)
+    if missing := [task for task in collection.tasks if task not in names]:
+        raise ValueError(
+            f"no specialist on {', '.join(missing)} is named: `unified` serves every task of '{collection.name}', so costs "
+            "set it against a specialist on each"
+        )
     folders = {name: model_folder / name / f"seed-{seed}" for name in names}
     recorded = {name: Recorded.read(folder, name) for name, folder in folders.items()}
     embedding, dim = _embedding_ways(collection, folders, settings)

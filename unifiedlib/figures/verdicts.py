@@ -26,7 +26,8 @@ def forest_figure(effects: pd.DataFrame) -> Figure:
     """Every effect with its 95 % interval: claims from top to bottom, their comparisons as rows, collections as marks.
 
     effects: as `unifiedlib.verdicts.effect_table` gives it. A filled mark is replicated, a crossed one is not, a hollow one
-    cannot be told; dotted ticks are margins within which two count as equally good. Effects far away stand in words at the edge.
+    cannot be told; dotted ticks are thresholds other than 0, which an interval must clear. Effects far away stand in words at
+    the edge.
     """
     parts = [effects[effects["unit"] == unit] for unit in (PRECISION, SAVED)]
     parts = [part for part in parts if len(part)]
@@ -87,7 +88,7 @@ def _window(part: pd.DataFrame) -> tuple[float, float]:
 
 
 def _mark(axes: Axes, row: pd.Series, height: float, place: float) -> None:
-    """One effect with its interval at `height`, its margin across the row at `place`, its verdict's sign at the right."""
+    """One effect with its interval at `height`, its threshold across the row at `place`, its verdict's sign at the right."""
     look = COLLECTIONS.get(row["collection"], Look(SOFT, "D"))
     low, high = axes.get_xlim()
     if row["threshold"]:
@@ -132,8 +133,8 @@ def _legend(effects: pd.DataFrame) -> list[Line2D]:
         Line2D([], [], linestyle="", marker="o", color=SOFT, markerfacecolor=face, label=label)
         for face, label in ((SOFT, "✓ replicated"), ("white", "✗ not replicated, ? cannot be told"))
     ]
-    margin = Line2D([], [], color=SOFT, linestyle=":", label="as far left still counts as equally good")
-    return [*marks, *fillings, margin]
+    threshold = Line2D([], [], color=SOFT, linestyle=":", label="to be cleared, where it is not 0")
+    return [*marks, *fillings, threshold]
 
 
 def verdict_matrix(table: pd.DataFrame) -> Styler:

@@ -73,7 +73,12 @@ def resampled_means(values: Values, n_resamples: int, generator: np.random.Gener
 def z_of(difference: Values, variance: Values) -> Values:
     """Differences in units of their standard errors; 0 where nothing varies and nothing differs."""
     error = np.sqrt(variance)
-    return np.divide(difference, error, out=np.where(difference == 0, 0.0, np.inf), where=error > 0)
+    return np.divide(
+        difference,
+        error,
+        out=np.where(difference == 0, 0.0, np.copysign(np.inf, difference)),
+        where=error > 0,
+    )
 
 
 def compare(ours: Values, theirs: Values, n_resamples: int, generator: np.random.Generator) -> Effect:

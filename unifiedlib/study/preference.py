@@ -1,7 +1,7 @@
 """Which list raters prefer, and how sure that is: net preference and win rate with 95 % intervals, and a sign test.
 
 Everything is by query: the raters of one query saw the same two lists, so their answers are averaged first, and the bootstrap
-draws queries (and trainings, where there are several, as the outer level: `unifiedlib.bootstrap`). What raters said about a
+draws queries (and reckons with other trainings, where there are several: `unifiedlib.bootstrap`). What raters said about a
 pair when they saw it again does not count.
 """
 
@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binomtest
 
-from unifiedlib.bootstrap import CONFIDENCE, Interval, bootstrap_mean, resampled_means
+from unifiedlib.bootstrap import CONFIDENCE, Interval, bootstrap_mean, resampled_means, seed_deviations
 from unifiedlib.study.judgements import OURS, OUTCOMES, THEIRS, by_task, first_showings
 from unifiedlib.study.log import NEITHER, TIE
 
@@ -85,20 +85,21 @@ def outcome_shares(judgements: pd.DataFrame, outcome: str) -> Values:
 def win_rate_interval(wins: Values, losses: Values, seed: int, n_resamples: int) -> Interval | None:
     """Wins over wins and losses with its interval, for shares [n_training x n_query]; None where nobody prefers a list.
 
-    The ratio of two resampled means, both of the same queries and trainings. Resamples without any preference are left out.
+    The ratio of two resampled means, both of the same queries, moved by what trainings may differ (`seed_deviations`) and kept in
+    0 to 1. Trainings and resamples without any preference are left out.
     """
     if not (wins.any() or losses.any()):
         return None
     generator = np.random.default_rng(seed)
     means = resampled_means(np.concatenate([wins, losses]), n_resamples, generator)
     n_training = len(wins)
-    both = [means[:, :n_training], means[:, n_training:]]
-    if n_training > 1:
-        drawn = generator.integers(0, n_training, size=(n_resamples, n_training - 1))
-        both = [np.take_along_axis(part, drawn, axis=1) for part in both]
-    won, lost = (part.mean(axis=1) for part in both)
+    won, lost = means[:, :n_training].mean(axis=1), means[:, n_training:].mean(axis=1)
+    each_won, each_lost = wins.mean(axis=1), losses.mean(axis=1)
+    preferring = each_won + each_lost > 0
+    per_training = each_won[preferring] / (each_won + each_lost)[preferring]
     decided = won + lost > 0
     ratios = won[decided] / (won + lost)[decided]
+    ratios = np.clip(ratios + seed_deviations(per_training, n_resamples, generator)[decided], 0.0, 1.0)
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(ratios, [tail, 1 - tail])
     return Interval(float(wins.mean() / (wins.mean() + losses.mean())), float(low), float(high))

@@ -42,6 +42,24 @@ def test_readme_shows_the_published_results(collection: str) -> None:
     assert with_section(readme, collection, content) == readme, "run `make publish`"
 
 
+@pytest.mark.parametrize(
+    "name", [f"{collection}{part}" for collection in SHOWN for part in ("", "-ablations")]
+)
+def test_published_scores_are_means_of_the_published_queries(name: str) -> None:
+    folder = paths.resolve(PUBLISHED)
+    queries, scores = (
+        folder / f"{name}-per-query.parquet",
+        folder / (f"{name}.csv" if "-" in name else f"{name}-scores.csv"),
+    )
+    if not queries.is_file():
+        pytest.skip(f"results of single queries of {name} are not published")
+    key = ["variant", "seed", "task", "gallery", "representation", "metric"]
+    means = pd.read_parquet(queries).groupby(key, observed=True)["value"].mean()
+    published = pd.read_csv(scores).set_index(key)["value"]
+    assert len(means) > 0
+    assert (means - published.reindex(means.index)).abs().max() < 1e-4
+
+
 def test_missing_marker_is_named() -> None:
     with pytest.raises(ValueError, match="<!-- results:decor -->"):
         with_section("# a readme", "decor", "table\n")
@@ -75,6 +93,15 @@ def ablated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     columns = ["variant", "task", "gallery", "representation", "metric", "k", "value"]
     write_table(tmp_path / "results/decor-ablations/scores.parquet", pd.DataFrame(rows, columns=columns))
+    queries = [
+        ("arcface", 0, "lens", gallery, "float", metric, item, item / 4)
+        for gallery in ("task", "merged")
+        for metric in ("P@1", "P@20", "MAP@R")
+        for item in (3, 1)
+    ]
+    columns = ["variant", "seed", "task", "gallery", "representation", "metric", "item", "value"]
+    table = pd.DataFrame(queries, columns=columns)
+    write_table(tmp_path / "ablations/decor/scores/arcface/per_query.parquet", table)
     write_json(tmp_path / "results/decor/claims.json", [claim("C1", "replicated")])
     claims = [
         claim("C1", "replicated"),
@@ -95,6 +122,11 @@ def test_ablations_are_published_as_headline_rows_own_claims_and_figures(ablated
     assert rows[["variant", "gallery", "metric"]].to_numpy().tolist() == [
         ["unified", "task", "P@20"],
         ["arcface", "task", "P@20"],
+    ]
+    queries = pd.read_parquet(ablated / "docs/results/decor-ablations-per-query.parquet")
+    assert queries[["gallery", "metric", "item", "value"]].to_numpy().tolist() == [
+        ["task", "P@20", 1, 0.25],
+        ["task", "P@20", 3, 0.75],
     ]
     claims = json.loads((ablated / "docs/results/decor-ablations-claims.json").read_text())
     assert [one["id"] for one in claims] == ["loss", "loss/arcface/lens"]

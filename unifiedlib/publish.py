@@ -80,6 +80,20 @@ def headline_rows(scores: pd.DataFrame, galleries: Sequence[str] = (OWN_GALLERY,
     return scores[wanted & scores["gallery"].isin(galleries)].reset_index(drop=True)
 
 
+def publish_queries(per_query: pd.DataFrame, scores: pd.DataFrame, target: Path) -> None:
+    """Write each query's result in its task's headline metric, so that anyone can judge the claims again without training.
+
+    per_query: columns as in per_query.parquet; scores: those that it stands behind. A row takes about a byte.
+    """
+    wanted = per_query["metric"] == per_query["task"].map(headlines(scores))
+    names = ("variant", "task", "gallery", "representation", "metric")
+    kinds = dict.fromkeys(names, "category") | {"item": "int32", "value": "float32"}
+    order = ["variant", "seed", "task", "gallery", "representation", "item"]
+    rows = per_query.loc[wanted, [*names, "seed", "item", "value"]].sort_values(order, ignore_index=True)
+    with atomic_path(target) as aside:
+        rows.astype(kinds).to_parquet(aside, compression="zstd", index=False)
+
+
 def codes_markdown(folder: Path, collection: str) -> str:
     """The README's part on the study of codes: what is to be had for the widest code's bytes, and the claims."""
     claims = json.loads((folder / f"{collection}-codes-claims.json").read_text(encoding="utf-8"))
@@ -132,7 +146,10 @@ def publish_world() -> None:
 def publish(collection: str) -> None:
     """Copy one collection's results to docs/results and renew its part of the README."""
     results, published = result_folder(collection), paths.resolve(PUBLISHED)
-    write_table(published / f"{collection}-scores.csv", pd.read_csv(results / "scores.csv"))
+    scores = pd.read_csv(results / "scores.csv")
+    write_table(published / f"{collection}-scores.csv", scores)
+    per_query = pd.read_parquet(results / "per_query.parquet")
+    publish_queries(per_query, scores, published / f"{collection}-per-query.parquet")
     with atomic_path(published / f"{collection}-claims.json") as aside:
         aside.write_bytes((results / "claims.json").read_bytes())
     readme = paths.resolve("README.md")
@@ -149,8 +166,14 @@ def publish_ablations(collection: str) -> None:
     if not (results / "claims.json").is_file():
         return
     published = paths.resolve(PUBLISHED)
-    scores = headline_rows(pd.read_parquet(results / "scores.parquet"))
+    every = pd.read_parquet(results / "scores.parquet")
+    scores = headline_rows(every)
     write_table(published / f"{collection}-ablations.csv", scores)
+    folder = paths.resolve(f"ablations/{collection}/scores")
+    tables = [folder / name / "per_query.parquet" for name in sorted(scores["variant"].unique())]
+    per_query = pd.concat([pd.read_parquet(table) for table in tables if table.is_file()], ignore_index=True)
+    own = per_query[per_query["gallery"] == OWN_GALLERY]
+    publish_queries(own, every, published / f"{collection}-ablations-per-query.parquet")
     main_claims = json.loads((results.with_name(collection) / "claims.json").read_text(encoding="utf-8"))
     known = {claim["id"] for claim in main_claims}
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))

@@ -220,6 +220,19 @@ def test_overlap_of_galleries_is_zero_where_no_item_is_in_two(small: Collection)
     assert overlap(replace(small, labels=both)) == pytest.approx(copies - 1)
 
 
+def test_one_specialist_alone_has_batches_of_one_size(small: Collection, tmp_path: Path) -> None:
+    own = small.labels[small.labels["task"] == "flashlight"].reset_index(drop=True)
+    only = replace(small, tasks={"flashlight": small.tasks["flashlight"]}, labels=own)
+    for variant in ("flashlight", UNIFIED):
+        stages.train(
+            only, variant, [0], replace(SETTINGS, head_steps=2, epochs=1), tmp_path, tmp_path / "kept"
+        )
+    found = measure(only, ["flashlight", UNIFIED], 0, tmp_path, replace(MEASURING, rounds=1, warm_up=0))
+    assert not found.rounds["quantity"].str.contains("equal batches").any()
+    assert unit_costs(found).trained_image[SPECIALISTS] == found.timed("fine-tuning", "flashlight")[0]
+    assert len(judge_costs(found, JUDGING)) == 6
+
+
 def test_a_task_without_a_specialist_is_said(small: Collection, models: Path) -> None:
     with pytest.raises(ValueError, match="no specialist on shop_the_look is named"):
         measure(small, ["flashlight", UNIFIED], 0, models, MEASURING)

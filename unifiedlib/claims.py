@@ -193,8 +193,8 @@ def judge(it: Comparison, per_query: pd.DataFrame, metric: str, seed: int, n_res
     """Judge one claim on one task from the per-query results (columns as in per_query.parquet)."""
     values = paired_values(it, per_query, metric)
     if values is None:
-        known = per_query.loc[per_query["task"] == it.task, "variant"].unique()
-        absent = it.theirs.variant if it.ours.variant in known else it.ours.variant
+        ours_there = query_values(per_query, it.ours, it.task, metric, it.gallery) is not None
+        absent = it.theirs.variant if ours_there else it.ours.variant
         how = f"Not tested on {it.task}: variant '{absent}' was not evaluated."
         return Judgement(it, INCONCLUSIVE, None, how)
     ours, theirs = values

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+import torch.nn.functional as F
 
-from unifiedlib.augmentation import AugmentationSettings, random_views
+from unifiedlib.augmentation import GREY, AugmentationSettings, Views, draw_views, random_views, show
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -24,6 +25,30 @@ def test_same_generator_gives_the_same_views_and_another_gives_others() -> None:
     assert not torch.equal(
         random_views(images, settings, seeded(1)), random_views(images, settings, seeded(2))
     )
+
+
+@pytest.mark.parametrize(("size", "crop"), [(40, 32), (31, 17), (24, 24)])
+def test_views_are_those_of_pytorch_with_a_place_computed_for_every_pixel(size: int, crop: int) -> None:
+    images = torch.rand(5, 3, size, size, generator=seeded())
+    views = draw_views(5, AugmentationSettings(crop, 0.3, 0.0), seeded(3))
+    grid = F.affine_grid(views.theta, [5, 3, crop, crop], align_corners=False)
+    theirs = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
+    torch.testing.assert_close(show(images, views, crop), theirs, rtol=0, atol=1e-5)
+
+
+def test_colours_change_as_brightness_saturation_and_contrast_are_defined() -> None:
+    images = torch.rand(3, 3, 16, 16, generator=seeded())
+    views = draw_views(3, AugmentationSettings(16, 1.0, 0.3), seeded(2))
+    plain = show(images, Views(views.theta, None), 16)
+    assert views.colour is not None
+    brightness, contrast, saturation = views.colour.view(3, 3, 1, 1, 1)
+    bright = plain * brightness
+    grey = (bright * torch.tensor(GREY).view(1, 3, 1, 1)).sum(1, keepdim=True)
+    saturated = grey + saturation * (bright - grey)
+    mean = grey.mean(dim=(2, 3), keepdim=True)
+    wanted = (mean + contrast * (saturated - mean)).clamp(0, 1)
+    torch.testing.assert_close(show(images, views, 16), wanted, rtol=0, atol=1e-6)
+    assert torch.equal(images, torch.rand(3, 3, 16, 16, generator=seeded()))
 
 
 def test_about_half_of_the_views_are_mirrored() -> None:

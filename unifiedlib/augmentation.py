@@ -67,10 +67,21 @@ def draw_views(n: int, settings: AugmentationSettings, generator: torch.Generato
 
 def show(images: Tensor, views: Views, crop: int) -> Tensor:
     """The drawn view of each image: [n x 3 x size x size], values 0..1, to [n x 3 x crop x crop], resized bilinearly."""
-    theta = views.theta.to(images.device)
-    grid = F.affine_grid(theta, [len(images), 3, crop, crop], align_corners=False)
+    grid = _grid(views.theta.to(images.device), crop)
     shown: Tensor = F.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     return shown if views.colour is None else _recolour(shown, views.colour.to(images.device))
+
+
+def _grid(theta: Tensor, side: int) -> Tensor:
+    """Where the pixels of each view lie in its picture, -1 to 1: [n x side x side x 2], as `F.affine_grid` gives it.
+
+    No view is turned, so rows and columns are placed once instead of for every pixel: a sixth of the time.
+    """
+    places = torch.linspace(-1, 1, side, device=theta.device) * (side - 1) / side
+    x, y = (theta[:, axis, axis, None] * places + theta[:, axis, 2, None] for axis in range(2))
+    grid = theta.new_empty(len(theta), side, side, 2)
+    grid[..., 0], grid[..., 1] = x[:, None, :], y[:, :, None]
+    return grid
 
 
 def random_views(images: Tensor, settings: AugmentationSettings, generator: torch.Generator) -> Tensor:
@@ -82,7 +93,7 @@ def _recolour(images: Tensor, factors: Tensor) -> Tensor:
     brightness, contrast, saturation = (factor.view(-1, 1, 1, 1) for factor in factors)
     images = images * brightness
     grey = (images * torch.tensor(GREY, device=images.device).view(1, 3, 1, 1)).sum(1, keepdim=True)
-    images = grey + (images - grey) * saturation
+    images = images.sub_(grey).mul_(saturation).add_(grey)
     mean = grey.mean(dim=(2, 3), keepdim=True)
-    changed: Tensor = mean + (images - mean) * contrast
-    return changed.clamp(0, 1).contiguous(memory_format=torch.channels_last)
+    changed: Tensor = images.sub_(mean).mul_(contrast).add_(mean).clamp_(0, 1)
+    return changed.contiguous(memory_format=torch.channels_last)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pandas as pd
+import torch
+
+from unifiedlib.provenance import processor
 
 RESULTS = Path(__file__).resolve().parent / "results"
 
@@ -16,7 +18,7 @@ def report(table: pd.DataFrame, target: Path, threads: int, **more: object) -> N
     """Print a table and write it as CSV. more: what else to say of the run, a column each beside date, machine and threads."""
     about = {
         "date": f"{datetime.now(UTC):%Y-%m-%d}",
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores",
+        "machine": f"{processor()}, {torch.backends.cpu.get_cpu_capability()}, {os.cpu_count()} cores",
         "threads": threads,
         **more,
     }

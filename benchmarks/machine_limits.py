@@ -12,6 +12,8 @@ import faiss
 import numpy as np
 import torch
 
+from unifiedlib.index.bit_count import count_differing_bits
+
 GIB = 2**30
 # Larger arrays come from memory for every query.
 BEYOND_CACHES = 2**28
@@ -21,18 +23,18 @@ BEYOND_CACHES = 2**28
 class Limits:
     """What the machine allows with the threads given.
 
-    read: GiB a second from memory; counted: billions of comparisons of codes a second that faiss's fastest bit count (of single
-    words, in the cache) amounts to; int8, float32: billions of comparisons a second by matrix product.
+    read: GiB a second from memory; counted: billions of comparisons of codes a second by the faster of two counts of bits, in the
+    cache and nothing else done: faiss's of single words, and the one that is compiled for this processor; float32: billions of
+    comparisons a second by matrix product.
     """
 
     read: float
     counted: float
-    int8: float
     float32: float
 
     def of(self, way: str, at_once: int, n_items: int, dim: int) -> tuple[str, float | None]:
         """What bounds an exact way, and queries a second at that bound: the memory for one query, arithmetic for many."""
-        rate = {"float flat": self.float32, "binary flat": max(self.counted, self.int8)}.get(way)
+        rate = {"float flat": self.float32, "binary flat": self.counted}.get(way)
         if rate is None:
             return "", None
         arithmetic, n_bytes = rate * 1e9 / n_items, n_items * (4 * dim if way == "float flat" else dim // 8)
@@ -51,26 +53,43 @@ def best(function: Callable[[], object], repeats: int = 7) -> float:
     return min(times)
 
 
+def faiss_count(queries: np.ndarray, items: np.ndarray, room: np.ndarray) -> None:
+    """faiss's distances between words, uint64 [n x n_word]."""
+    pointers = (faiss.swig_ptr(array.view(np.uint8)) for array in (queries, items))
+    faiss.hammings(*pointers, *room.shape, 8 * items.shape[1], faiss.swig_ptr(room))
+
+
+def compiled_count(queries: np.ndarray, items: np.ndarray, room: np.ndarray) -> None:
+    """Distances between words, uint64 [n x n_word], by the count that the index compiles."""
+    count_differing_bits(queries, items, room)
+
+
+def counted_a_second(
+    threads: int, n_query: int, n_words: int, count: Callable[[np.ndarray, np.ndarray, np.ndarray], None]
+) -> float:
+    """Comparisons a second of `n_query` queries with 256 items of `n_words` words that stay in the cache, by all threads."""
+    rng = np.random.default_rng(0)
+    n_items, n_calls = 256, 400
+    items, queries = (rng.integers(0, 2**63, (n, n_words)).astype(np.uint64) for n in (n_items, n_query))
+    rooms = [np.empty((n_query, n_items), np.int32) for _ in range(threads)]
+
+    def work(room: np.ndarray) -> None:
+        for _ in range(n_calls):
+            count(queries, items, room)
+
+    with ThreadPoolExecutor(threads, initializer=faiss.omp_set_num_threads, initargs=(1,)) as pool:
+        return threads * n_calls * n_query * n_items / best(lambda: list(pool.map(work, rooms)))
+
+
 def measure_limits(threads: int, dim: int, n_query: int) -> Limits:
     """Measure the machine with `threads` threads, for comparisons of `dim` bits or values, `n_query` queries at a time."""
-    rng = np.random.default_rng(0)
     large = torch.ones(2**27)
     read = large.nbytes / GIB / best(large.sum)
-    n_words, n_calls = 512, 400
-    words, queries = (rng.integers(0, 256, (count, 8), np.uint8) for count in (n_words, n_query))
-    rooms = [np.empty((n_query, n_words), np.int32) for _ in range(threads)]
-
-    def count(room: np.ndarray) -> None:
-        pointers = (faiss.swig_ptr(queries), faiss.swig_ptr(words))
-        for _ in range(n_calls):
-            faiss.hammings(*pointers, n_query, n_words, 8, faiss.swig_ptr(room))
-
-    with ThreadPoolExecutor(threads) as pool:
-        counted = (
-            threads * n_calls * n_query * n_words / (dim / 64) / best(lambda: list(pool.map(count, rooms)))
-        )
-    rates = []
-    for dtype, multiply in ((torch.int8, torch._int_mm), (torch.float32, torch.mm)):
-        one, other = (torch.ones((count, dim), dtype=dtype) for count in (n_query, 2048))
-        rates.append(n_query * 2048 / best(partial(multiply, one, other.T)) / 1e9)
-    return Limits(read, counted / 1e9, *rates)
+    n_words = dim // 64
+    counted = max(
+        counted_a_second(threads, n_query, 1, faiss_count) / n_words,
+        counted_a_second(threads, n_query, n_words, compiled_count),
+    )
+    one, other = torch.ones((n_query, dim)), torch.ones((2048, dim))
+    multiplied = n_query * 2048 / best(partial(torch.mm, one, other.T))
+    return Limits(read, counted / 1e9, multiplied / 1e9)

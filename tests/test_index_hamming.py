@@ -3,6 +3,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import faiss
 import numpy as np
@@ -13,7 +14,7 @@ from unifiedlib.binarization import hamming
 from unifiedlib.index import hamming as kernels
 from unifiedlib.index.hamming import Kernel, nearest_codes
 
-KERNELS: tuple[Kernel, ...] = ("count", "product")
+KERNELS: tuple[Kernel, ...] = ("count", "compiled")
 
 
 def codes(n_items: int, n_bytes: int, seed: int) -> np.ndarray:
@@ -66,9 +67,17 @@ def test_only_the_given_rows_are_found(kernel: Kernel) -> None:
 
 @pytest.mark.usefixtures("two_threads")
 @pytest.mark.parametrize("n_query", [1, 3, 50])
-def test_threads_that_share_queries_or_gallery_change_nothing(n_query: int) -> None:
-    check_against_a_sort(codes(n_query, 2, 0), codes(501, 2, 1), 20, "count")
-    check_against_a_sort(codes(n_query, 2, 0), codes(3, 2, 1), 3, "count")
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_threads_that_share_queries_or_gallery_change_nothing(kernel: Kernel, n_query: int) -> None:
+    check_against_a_sort(codes(n_query, 2, 0), codes(501, 2, 1), 20, kernel)
+    check_against_a_sort(codes(n_query, 2, 0), codes(3, 2, 1), 3, kernel)
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_codes_that_start_between_words_are_searched(kernel: Kernel) -> None:
+    apart = np.zeros(1 + 30 * 16, np.uint8)[1:].reshape(30, 16)
+    apart[:] = codes(30, 16, 1)
+    check_against_a_sort(apart[:2], apart, 5, kernel)
 
 
 def test_codes_mapped_read_only_from_a_file_are_searched(tmp_path: Path) -> None:
@@ -89,26 +98,29 @@ def test_search_takes_a_few_mib_beside_the_codes(kernel: Kernel, n_query: int, n
         nearest_codes(queries, gallery, 10, searched, kernel)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
-        assert peak < 12 * 2**20, (
-            "distances of all pairs, unpacked bits or picked rows would take 20 MiB and more"
-        )
+        assert peak < 12 * 2**20, "distances of all pairs or picked rows would take 20 MiB and more"
 
 
-def test_batches_take_the_kernel_that_was_measured_to_be_faster(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_faster_kernel_is_used_once_a_process_has_much_to_compare(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     used: list[str] = []
-    for name in ("_by_count", "_by_product"):
-        original = getattr(kernels, name)
-        monkeypatch.setattr(
-            kernels, name, lambda *given, name=name, original=original: used.append(name) or original(*given)
+    for name, counter_of in kernels.COUNTERS.items():
+        monkeypatch.setitem(
+            cast(dict[str, Any], kernels.COUNTERS),
+            name,
+            lambda queries, name=name, counter_of=counter_of: used.append(name) or counter_of(queries),
         )
-    monkeypatch.setattr(kernels, "_faster_for_batches", lambda n_bytes: "product")
-    for n_query in (1, kernels.PRODUCT_FROM):
-        nearest_codes(codes(n_query, 8, 0), codes(20, 8, 1), 2)
-    assert used == ["_by_count", "_by_product"]
+    monkeypatch.setattr(kernels, "_compared", kernels._Compared())
+    monkeypatch.setattr(kernels, "_faster_here", lambda n_bytes: "compiled")
+    monkeypatch.setattr(kernels, "TIMED_FROM", 2 * 20 * 8 + 1)
+    for _ in range(3):
+        nearest_codes(codes(1, 8, 0), codes(20, 8, 1), 2)
+    assert used == ["count", "count", "compiled"]
 
 
 def test_the_faster_kernel_is_one_of_the_two() -> None:
-    assert kernels._faster_for_batches(4) in KERNELS
+    assert kernels._faster_here(4) in KERNELS
 
 
 def test_no_queries_find_nothing() -> None:

@@ -11,6 +11,8 @@ import faiss
 import torch
 
 MIB = 2**20
+# Bytes of embeddings or codes that a thread should have to compare: with fewer, waking it costs more than it saves.
+BYTES_PER_THREAD = 4 * MIB
 # The numbers by which glibc's `mallopt` knows its settings (malloc.h).
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import import_module
 from math import isqrt
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from unifiedlib.binarization import BITS_PER_BYTE
 from unifiedlib.index.vectors import Rows, blocks
+from unifiedlib.threads import BYTES_PER_THREAD, one_faiss_thread
 
 # Its type stubs know a part of what is used here, and some of that wrongly.
 faiss: Any = import_module("faiss")
@@ -92,23 +94,42 @@ class Approximate:
 
     def search(
         self, queries: npt.NDArray[np.generic], k: int, effort: int, rows: Rows | None
-    ) -> tuple[npt.NDArray[np.generic], Rows]:
-        """About the k nearest of each query: faiss's distances and rows, both [n_query x k]; row -1 where it found fewer."""
+    ) -> tuple[npt.NDArray[np.generic], Rows, Rows]:
+        """About the k nearest of each query: faiss's distances and rows, both [n_query x k], and which queries it found fewer for.
+
+        What it returns for these, int64 numbers of queries, means nothing. Little work wakes no second thread.
+        """
         selector = None
         if rows is not None:
             kept = np.zeros(len(self.row_of), bool)
             kept[rows] = True
             selector = faiss.IDSelectorBitmap(np.packbits(kept[self.row_of], bitorder="little"))
-        if self.kind == "hnsw":
-            how = faiss.SearchParametersHNSW(efSearch=max(effort, k), sel=selector)
-            distances, numbers = _faiss_search(self.faiss_index)(queries, k, params=how)
-        elif self.is_binary:  # its search takes no parameters
+        with one_faiss_thread() if self._one_thread_does(len(queries), effort) else nullcontext():
+            distances, numbers = self._ask_faiss(queries, k, effort, selector)
+        return distances, self.row_of[numbers], (numbers[:, -1] < 0).nonzero()[0]
+
+    def _ask_faiss(
+        self, queries: npt.NDArray[np.generic], k: int, effort: int, selector: Any
+    ) -> tuple[npt.NDArray[np.generic], Rows]:
+        """faiss's distances and numbers, both [n_query x k]; number -1 where it found fewer."""
+        if self.kind == "ivf" and self.is_binary:  # its search takes no parameters
             self.faiss_index.nprobe = effort
             distances, numbers = self.faiss_index.search(queries, k)
         else:
-            how = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+            if self.kind == "hnsw":
+                how = faiss.SearchParametersHNSW(efSearch=max(effort, k), sel=selector)
+            else:
+                how = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
             distances, numbers = _faiss_search(self.faiss_index)(queries, k, params=how)
-        return distances, np.where(numbers < 0, -1, self.row_of[numbers])
+        return distances, numbers
+
+    def _one_thread_does(self, n_query: int, effort: int) -> bool:
+        """Whether a second thread would take longer to wake than it saves; a graph's query is faiss's work for one thread."""
+        if self.kind == "hnsw":
+            return n_query == 1
+        n_compared = self.faiss_index.nlist + effort * len(self.row_of) / self.faiss_index.nlist
+        item_bytes = self.faiss_index.code_size
+        return bool(n_query * n_compared * item_bytes < 2 * BYTES_PER_THREAD)
 
     def write(self, path: Path) -> None:
         """Write faiss's own file."""

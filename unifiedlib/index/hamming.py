@@ -1,17 +1,19 @@
 """The k nearest codes, exactly, by one of two kernels that give the same answer to the bit.
 
-`count` lets faiss count differing bits, a block of codes at a time that stays in the processor's cache while every query passes
-over it. `product` unpacks a block's bits to bytes and multiplies 8-bit matrices: with a query as +1 and -1 and an item as 1 and
-0, the product is what the query's set bits exceed the distance by. Which is faster depends on the processor, so for a batch the
-two are timed once. Either way faiss's heap keeps the k smallest of (distance, row): ties go to the first row, at the cut too.
+A block of codes at a time, that stays in the processor's cache, is compared with every query: faiss counts the differing bits
+(`count`), or a count of our own that is compiled for this processor (`compiled`). Which is faster depends on the processor and
+the width, so a process that has much to compare times both once. Then faiss's heap keeps the k smallest of (distance, row): ties
+go to the first row, at the cut too.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from itertools import pairwise
 from time import perf_counter
 from typing import Literal
@@ -19,14 +21,13 @@ from typing import Literal
 import faiss
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from unifiedlib.binarization import BITS_PER_BYTE, Codes
+from unifiedlib.binarization import Codes
 from unifiedlib.index.vectors import Rows, nearest_first
 from unifiedlib.search import whole_words
-from unifiedlib.threads import one_faiss_thread
+from unifiedlib.threads import BYTES_PER_THREAD, one_faiss_thread
 
-Kernel = Literal["auto", "count", "product"]
+Kernel = Literal["auto", "count", "compiled"]
 Counts = npt.NDArray[np.int32]
 # Fills counts [n_query x n_block] with the distances of a block of codes.
 Counter = Callable[[Codes, Counts], None]
@@ -34,12 +35,10 @@ Counter = Callable[[Codes, Counts], None]
 # Queries that pass over a block together, and distances kept of a block: 1 MiB, the second-level cache of a core.
 QUERIES_AT_ONCE = 256
 DISTANCES_AT_ONCE = 2**18
-# Bytes of a block whose rows are picked out, or whose bits are unpacked: more gains nothing.
+# Bytes of a block whose rows are picked out: more gains nothing.
 COPIED_BYTES = 2**22
-# Below so many bytes to compare, a second thread costs more than it saves: about 0.1 ms of counting.
-BYTES_PER_THREAD = 2**22
-# Fewer queries do not repay the unpacking: at 32, 2,048 bits take as long to unpack as to multiply.
-PRODUCT_FROM = 64
+# Bytes that a process compares before it compiles and times: faiss takes half a second for them, and that about as long.
+TIMED_FROM = 2**32
 
 
 def nearest_codes(
@@ -53,10 +52,10 @@ def nearest_codes(
     """
     n_searched = len(gallery) if rows is None else len(rows)
     if kernel == "auto":
-        kernel = _kernel_for(len(queries), queries.shape[1])
-    search = _by_count if kernel == "count" else _by_product
+        kernel = _kernel_for(len(queries) * n_searched * queries.shape[1], queries.shape[1])
+    counter_of = COUNTERS[kernel]
     tiles = [
-        search(queries[start : start + QUERIES_AT_ONCE], gallery, k, rows, n_searched)
+        _nearest_of_tile(queries[start : start + QUERIES_AT_ONCE], gallery, k, rows, n_searched, counter_of)
         for start in range(0, len(queries), QUERIES_AT_ONCE)
     ]
     if len(tiles) == 1:
@@ -66,22 +65,30 @@ def nearest_codes(
     return np.concatenate([tile[0] for tile in tiles]), np.concatenate([tile[1] for tile in tiles])
 
 
-def _kernel_for(n_query: int, n_bytes: int) -> Kernel:
-    return "count" if n_query < PRODUCT_FROM else _faster_for_batches(n_bytes)
+@dataclass
+class _Compared:
+    """The bytes that searches of this process have compared."""
+
+    n_bytes: int = 0
+
+
+_compared = _Compared()
+
+
+def _kernel_for(n_to_compare: int, n_bytes: int) -> Kernel:
+    """faiss's count, until as much has been compared as it takes to find out which is faster for codes of `n_bytes` bytes."""
+    _compared.n_bytes += n_to_compare
+    return "count" if _compared.n_bytes < TIMED_FROM else _faster_here(n_bytes)
 
 
 @cache
-def _faster_for_batches(n_bytes: int) -> Kernel:
-    """The kernel that is faster here for codes of `n_bytes` bytes, 256 queries at a time: measured once, in some 20 ms.
-
-    Zen 4: `count` 0.23 and `product` 0.10 billion comparisons of 2,048 bits a second and core; processors with matrix units, or
-    without a vector instruction that counts bits, may be the other way round.
-    """
-    generator = np.random.default_rng(0)
-    gallery = generator.integers(0, 256, (4096, n_bytes), np.uint8)
+def _faster_here(n_bytes: int) -> Kernel:
+    """The kernel that takes less time here for 256 queries and 4,096 codes of `n_bytes` bytes: measured once."""
+    gallery = np.random.default_rng(0).integers(0, 256, (4096, n_bytes), np.uint8)
     queries = gallery[:QUERIES_AT_ONCE]
-    seconds: dict[Kernel, float] = {"count": float("inf"), "product": float("inf")}
-    for _ in range(3):
+    seconds: dict[Kernel, float] = dict.fromkeys(COUNTERS, float("inf"))
+    nearest_codes(queries[:1], gallery, 1, kernel="compiled")
+    for _ in range(5):
         for kernel in seconds:
             start = perf_counter()
             nearest_codes(queries, gallery, 1, kernel=kernel)
@@ -126,7 +133,7 @@ def _scan(
     return distances, places if rows is None else rows[places]
 
 
-def _counter(queries: Codes) -> Counter:
+def _faiss_counter(queries: Codes) -> Counter:
     words = whole_words(queries)
     n_query, n_bytes = words.shape
     pointer = faiss.swig_ptr(words)
@@ -140,8 +147,29 @@ def _counter(queries: Codes) -> Counter:
     return count
 
 
-def _by_count(
-    queries: Codes, gallery: Codes, k: int, rows: Rows | None, n_searched: int
+def _compiled_counter(queries: Codes) -> Counter:
+    count_differing_bits = import_module("unifiedlib.index.bit_count").count_differing_bits  # compiles it
+    words = whole_words(queries).view(np.uint64)
+
+    def count(block: Codes, counts: Counts) -> None:
+        count_differing_bits(words, whole_words(block).view(np.uint64), counts)
+
+    return count
+
+
+COUNTERS: Mapping[Kernel, Callable[[Codes], Counter]] = {
+    "count": _faiss_counter,
+    "compiled": _compiled_counter,
+}
+
+
+def _nearest_of_tile(
+    queries: Codes,
+    gallery: Codes,
+    k: int,
+    rows: Rows | None,
+    n_searched: int,
+    counter_of: Callable[[Codes], Counter],
 ) -> tuple[Counts, Rows]:
     """Threads share the queries where there are enough, else the gallery, whose parts are then merged."""
     n_query = len(queries)
@@ -152,7 +180,7 @@ def _by_count(
         at_once = max(1, DISTANCES_AT_ONCE // len(searched))
         if rows is not None:  # these are copied
             at_once = min(at_once, max(1, COPIED_BYTES // searched.shape[1]))
-        return _scan(_counter(searched), len(searched), gallery, min(k, len(part)), rows, part, at_once)
+        return _scan(counter_of(searched), len(searched), gallery, min(k, len(part)), rows, part, at_once)
 
     if n_threads < 2:
         with one_faiss_thread():
@@ -164,24 +192,6 @@ def _by_count(
     parts = [range(start, stop) for start, stop in _shares(n_searched, n_threads)]
     found = list(_pool(os.getpid(), n_threads).map(lambda part: scan(slice(0, n_query), part), parts))
     return nearest_first(np.hstack([one[0] for one in found]), np.hstack([one[1] for one in found]), k)
-
-
-def _by_product(
-    queries: Codes, gallery: Codes, k: int, rows: Rows | None, n_searched: int
-) -> tuple[Counts, Rows]:
-    """PyTorch's threads share each product."""
-    bits = np.unpackbits(queries, axis=1, bitorder="little").view(np.int8)
-    signs = torch.from_numpy(2 * bits - 1)
-    n_set = torch.from_numpy(bits.sum(axis=1, dtype=np.int32))[:, None]
-
-    def multiply(block: Codes, counts: Counts) -> None:
-        unpacked = torch.from_numpy(np.unpackbits(block, axis=1, bitorder="little").view(np.int8))
-        out = torch.from_numpy(counts)
-        torch._int_mm(signs, unpacked.T, out=out)
-        torch.sub(n_set, out, out=out)
-
-    at_once = max(1, COPIED_BYTES // (queries.shape[1] * BITS_PER_BYTE))
-    return _scan(multiply, len(queries), gallery, k, rows, range(n_searched), at_once)
 
 
 def _shares(count: int, n_shares: int) -> Iterator[tuple[int, int]]:

@@ -221,9 +221,8 @@ class Index:
         if approximate is None or (rows is not None and not approximate.takes(len(rows))):
             return self._exact(queries, k, rows)
         chosen = EFFORT[self.facts.kind] if effort is None else effort
-        distances, found = approximate.search(queries, k, chosen, rows)
-        short = (found < 0).any(axis=1)
-        if short.any():
+        distances, found, short = approximate.search(queries, k, chosen, rows)
+        if len(short):
             distances[short], found[short] = self._exact(queries[short], k, rows)
         if self.facts.representation == "float":
             return best_pairs(cast(Floats, queries), cast(Floats, self._vectors.floats), found, k)

@@ -78,8 +78,9 @@ def nearest_first(
 ) -> tuple[npt.NDArray[Value], Rows]:
     """Both arrays, [n_query x n], ordered by (distance, row), and cut after the first k."""
     order = np.lexsort((rows, distances))[:, :k]
-    query = np.arange(len(rows))[:, np.newaxis]
-    return distances[query, order], rows[query, order]
+    if len(rows) > 1:  # places in the arrays laid out flat
+        order += np.arange(0, rows.size, rows.shape[1])[:, np.newaxis]
+    return distances.take(order), rows.take(order)
 
 
 def codes_of(embeddings: Floats) -> Codes:

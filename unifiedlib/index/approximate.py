@@ -95,9 +95,9 @@ class Approximate:
     def search(
         self, queries: npt.NDArray[np.generic], k: int, effort: int, rows: Rows | None
     ) -> tuple[npt.NDArray[np.generic], Rows, Rows]:
-        """About the k nearest of each query: faiss's distances and rows, both [n_query x k], and which queries it found fewer for.
+        """About the k nearest of each query: faiss's distances and rows, both [n_query x k]; and the queries it found fewer for.
 
-        What it returns for these, int64 numbers of queries, means nothing. Little work wakes no second thread.
+        These are numbered, int64, and their distances and rows mean nothing. Little work wakes no second thread.
         """
         selector = None
         if rows is not None:

@@ -112,6 +112,7 @@ bench: venv
 	python benchmarks/classes.py
 	python benchmarks/scoring.py
 	python benchmarks/search.py
+	python benchmarks/calls.py
 	python benchmarks/itq.py
 
 venv: .venv/.installed

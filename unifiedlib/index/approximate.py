@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from importlib import import_module
 from math import isqrt
 from pathlib import Path
@@ -116,10 +117,9 @@ class Approximate:
             self.faiss_index.nprobe = effort
             distances, numbers = self.faiss_index.search(queries, k)
         else:
-            if self.kind == "hnsw":
-                how = faiss.SearchParametersHNSW(efSearch=max(effort, k), sel=selector)
-            else:
-                how = faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+            looked_at = max(effort, k) if self.kind == "hnsw" else effort
+            parameters = _unfiltered if selector is None else partial(_parameters, selector=selector)
+            how = parameters(self.kind, looked_at)
             distances, numbers = _faiss_search(self.faiss_index)(queries, k, params=how)
         return distances, numbers
 
@@ -127,9 +127,16 @@ class Approximate:
         """Whether a second thread would take longer to wake than it saves; a graph's query is faiss's work for one thread."""
         if self.kind == "hnsw":
             return n_query == 1
-        n_compared = self.faiss_index.nlist + effort * len(self.row_of) / self.faiss_index.nlist
-        item_bytes = self.faiss_index.code_size
-        return bool(n_query * n_compared * item_bytes < 2 * BYTES_PER_THREAD)
+        n_compared = self._n_lists + effort * len(self.row_of) / self._n_lists
+        return n_query * n_compared * self._item_bytes < 2 * BYTES_PER_THREAD
+
+    @cached_property
+    def _n_lists(self) -> int:
+        return int(self.faiss_index.nlist)
+
+    @cached_property
+    def _item_bytes(self) -> int:
+        return int(self.faiss_index.code_size)
 
     def write(self, path: Path) -> None:
         """Write faiss's own file."""
@@ -151,6 +158,18 @@ class Approximate:
                 f"wanted is a {wanted.__name__} of {len(row_of):,}, {dim} wide"
             )
         return cls(kind, index, row_of)
+
+
+def _parameters(kind: Kind, effort: int, selector: Any = None) -> Any:
+    if kind == "hnsw":
+        return faiss.SearchParametersHNSW(efSearch=effort, sel=selector)
+    return faiss.SearchParametersIVF(nprobe=effort, sel=selector)
+
+
+@cache
+def _unfiltered(kind: Kind, effort: int) -> Any:
+    """Made once: faiss's constructor takes as long as all that is done with a query's results."""
+    return _parameters(kind, effort)
 
 
 def _faiss_search(index: Any) -> Any:

@@ -16,7 +16,7 @@ from unifiedlib.binarization import BITS_PER_BYTE, Codes, Floats, binarize, chec
 from unifiedlib.index.approximate import EFFORT, Approximate, Kind, check_kind
 from unifiedlib.index.facts import IndexFacts, facts_of, vectors_of
 from unifiedlib.index.filters import Where, check_tags
-from unifiedlib.index.hamming import nearest_codes
+from unifiedlib.index.hamming import Counts, nearest_codes
 from unifiedlib.index.inner_product import best_pairs, largest_norm, nearest_floats
 from unifiedlib.index.storage import IndexFileError, read_saved, write_saved
 from unifiedlib.index.vectors import (
@@ -41,7 +41,7 @@ class Results:
     """
 
     ids: Rows
-    distances: Floats | npt.NDArray[np.int32]
+    distances: Floats | Counts
     representation: Representation
 
 
@@ -216,7 +216,7 @@ class Index:
 
     def _nearest(
         self, queries: Floats | Codes, k: int, rows: Rows | None, effort: int | None
-    ) -> tuple[Floats | npt.NDArray[np.int32], Rows]:
+    ) -> tuple[Floats | Counts, Rows]:
         approximate = self._approximate
         if approximate is None or (rows is not None and not approximate.takes(len(rows))):
             return self._exact(queries, k, rows)
@@ -226,11 +226,9 @@ class Index:
             distances[short], found[short] = self._exact(queries[short], k, rows)
         if self.facts.representation == "float":
             return best_pairs(cast(Floats, queries), cast(Floats, self._vectors.floats), found, k)
-        return nearest_first(cast(npt.NDArray[np.int32], distances), found)
+        return nearest_first(cast(Counts, distances), found)
 
-    def _exact(
-        self, queries: Floats | Codes, k: int, rows: Rows | None
-    ) -> tuple[Floats | npt.NDArray[np.int32], Rows]:
+    def _exact(self, queries: Floats | Codes, k: int, rows: Rows | None) -> tuple[Floats | Counts, Rows]:
         held = self._vectors
         if held.codes is not None:
             return nearest_codes(cast(Codes, queries), held.codes, k, rows)

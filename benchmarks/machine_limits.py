@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from time import perf_counter
 
@@ -40,6 +40,11 @@ class Limits:
         arithmetic, n_bytes = rate * 1e9 / n_items, n_items * (4 * dim if way == "float flat" else dim // 8)
         reading = at_once * self.read * GIB / n_bytes if n_bytes > BEYOND_CACHES else float("inf")
         return ("memory", reading) if reading < arithmetic else ("arithmetic", arithmetic)
+
+
+def best_of(measured: Sequence[Limits]) -> Limits:
+    """The highest rates seen: among neighbours a machine never shows more than it can."""
+    return Limits(*(max(getattr(one, field.name) for one in measured) for field in fields(Limits)))
 
 
 def best(function: Callable[[], object], repeats: int = 7) -> float:

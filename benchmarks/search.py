@@ -12,10 +12,10 @@ scikit-learn's brute force over floats up to 10^5 items.
 Each way answers queries one at a time, and 256 at a time. Rounds run a way and its bare peer in turn, each first in every other
 round, after one that is not counted; medians. Columns: `per_second`, queries a second; `billions`, comparisons a second of a way
 that compares all; `times_float`, times as fast as `float flat` on the same items; `times_bare`, as fast as its peer (0.95: our
-layer costs 5 %); `limit`, what bounds an exact way, and `of_limit`, the share of it reached; `bytes`, memory per item, of ids and
-what is searched, faiss's lists and links included (to re-rank, floats are read from disk); `recall`, share of the ten nearest by
-float; `precision`, share of results from the query's cluster. What does not fit into free memory is left out, with a line saying
-so.
+layer costs 5 %); `limit`, what bounds an exact way (measured before each size, the best kept), and `of_limit`, the share of it
+reached; `bytes`, memory per item, of ids and what is searched, faiss's lists and links included (to re-rank, floats are read from
+disk); `recall`, share of the ten nearest by float; `precision`, share of results from the query's cluster. What does not fit into
+free memory is left out, with a line saying so.
 The table is printed and written to `benchmarks/results/search.csv`.
 """
 
@@ -33,7 +33,7 @@ import faiss
 import numpy as np
 import pandas as pd
 import psutil
-from machine_limits import GIB, Limits, measure_limits
+from machine_limits import GIB, Limits, best_of, measure_limits
 from reporting import RESULTS, report
 from sklearn.neighbors import NearestNeighbors
 
@@ -213,7 +213,7 @@ def settle_kernels() -> None:
         index.search(codes[:QUERIES], K)
 
 
-def rows_of(way: Way, data: Data, exact: np.ndarray | None, rounds: int, limits: Limits) -> Iterator[dict]:
+def rows_of(way: Way, data: Data, exact: np.ndarray | None, rounds: int) -> Iterator[dict]:
     """One row for single queries, one for a batch."""
     n_items = len(data.codes) - QUERIES
     found = way.search(way.queries)
@@ -221,7 +221,6 @@ def rows_of(way: Way, data: Data, exact: np.ndarray | None, rounds: int, limits:
     ways = [way.search] if way.bare is None else [way.search, way.bare]
     for at_once in (1, QUERIES):
         seconds = seconds_of(ways, way.queries, at_once, rounds)
-        name, limit = limits.of(way.name, at_once, n_items, DIM)
         yield {
             "items": n_items,
             "way": way.name,
@@ -230,8 +229,8 @@ def rows_of(way: Way, data: Data, exact: np.ndarray | None, rounds: int, limits:
             "billions": n_items / seconds[0] / 1e9 if way.name.endswith("flat") else None,
             "times_bare": seconds[1] / seconds[0] if way.bare else None,
             "target_times": TARGETS.get((way.name, at_once)),
-            "limit": name,
-            "of_limit": 1 / seconds[0] / limit if limit else None,
+            "limit": None,
+            "of_limit": None,
             "bytes": way.bytes,
             "recall": None if exact is None else recall(found, exact),
             "precision": float((own[found] == asked[:, np.newaxis]).mean()),
@@ -243,7 +242,7 @@ def recall(found: np.ndarray, exact: np.ndarray) -> float:
     return float(np.mean([np.isin(row, own).mean() for row, own in zip(exact, found, strict=True)]))
 
 
-def measure(n_items: int, rounds: int, limits: Limits) -> list[dict]:
+def measure(n_items: int, rounds: int) -> list[dict]:
     """Rows of all ways at one size; each index is freed before the next is built."""
     if n_items > MOST_FLOATS:
         if not fits("binary flat", n_items, n_items * DIM / 8):
@@ -260,7 +259,7 @@ def measure(n_items: int, rounds: int, limits: Limits) -> list[dict]:
             continue
         if name == "float flat":
             exact = way.search(way.queries)
-        for row in rows_of(way, data, exact, rounds, limits):
+        for row in rows_of(way, data, exact, rounds):
             print(
                 *(row[key] for key in ("items", "way", "at_once", "per_second")), file=sys.stderr, flush=True
             )
@@ -268,8 +267,11 @@ def measure(n_items: int, rounds: int, limits: Limits) -> list[dict]:
     return rows
 
 
-def table_of(rows: list[dict]) -> pd.DataFrame:
-    """The rows, each beside float flat on the same items with as many queries at once."""
+def table_of(rows: list[dict], limits: Limits) -> pd.DataFrame:
+    """The rows, each beside float flat on the same items with as many queries at once, and beside what bounds it."""
+    for row in rows:
+        row["limit"], limit = limits.of(row["way"], row["at_once"], row["items"], DIM)
+        row["of_limit"] = row["per_second"] / limit if limit else None
     table = pd.DataFrame(rows)
     flat = table[table["way"] == "float flat"].set_index(["items", "at_once"])["per_second"]
     keys = pd.MultiIndex.from_frame(table[["items", "at_once"]])
@@ -295,9 +297,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     if min(chosen.sizes) < 1000:
         parser.error(f"--sizes: {min(chosen.sizes)} items are too few to measure; take at least 1,000")
     use_threads(chosen.threads)
-    limits = measure_limits(chosen.threads, DIM, QUERIES)
     settle_kernels()
-    table = table_of([row for size in sorted(chosen.sizes) for row in measure(size, chosen.rounds, limits)])
+    rows, seen = [], []
+    for size in sorted(chosen.sizes):
+        seen.append(measure_limits(chosen.threads, DIM, QUERIES))
+        rows += measure(size, chosen.rounds)
+    limits = best_of(seen)
+    table = table_of(rows, limits)
     measured = {f"limit_{name}": round(value, 2) for name, value in vars(limits).items()}
     report(table, chosen.output, chosen.threads, **measured)
     return 0

@@ -13,6 +13,7 @@ from index_world import bits_apart, clustered, similarity, sorted_ids
 from unifiedlib.binarization import binarize
 from unifiedlib.index import Index, Where
 from unifiedlib.index.vectors import Representation
+from unifiedlib.threads import BYTES_PER_THREAD
 
 DIM = 64
 REPRESENTATIONS = get_args(Representation)
@@ -123,6 +124,48 @@ def test_the_same_seed_builds_the_same_index_with_any_number_of_threads(
         written.append((tmp_path / str(n_threads) / "parts-1" / "faiss.index").read_bytes())
     faiss.omp_set_num_threads(before)
     assert written[0] == written[1]
+
+
+@pytest.mark.parametrize("representation", REPRESENTATIONS)
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_one_query_finds_what_it_finds_among_others_and_leaves_the_threads_as_they_were(
+    representation: Representation, kind: str
+) -> None:
+    index = Index.build(GALLERY, IDS, representation=representation, kind=kind)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(2)
+    together = index.search(QUERIES, 5)
+    for row in range(len(QUERIES)):
+        alone = index.search(QUERIES[row : row + 1], 5)
+        assert np.array_equal(alone.ids[0], together.ids[row])
+        assert np.array_equal(alone.distances[0], together.distances[row])
+    n_threads = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(before)
+    assert n_threads == 2
+
+
+def test_little_work_is_left_to_one_thread_and_much_is_not() -> None:
+    graph = Index.build(GALLERY, representation="binary", kind="hnsw")._approximate
+    assert graph is not None
+    assert graph._one_thread_does(1, 10**6)
+    assert not graph._one_thread_does(2, 1)
+    lists = Index.build(GALLERY, representation="float", kind="ivf", n_lists=10)._approximate
+    assert lists is not None
+    a_query = (
+        (10 + len(GALLERY)) * 4 * GALLERY.shape[1]
+    )  # bytes: all centres and, with an effort of 10, all items
+    many = 2 * BYTES_PER_THREAD // a_query
+    assert lists._one_thread_does(many, 10)
+    assert not lists._one_thread_does(many + 1, 10)
+
+
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+def test_a_filter_is_forgotten_by_the_search_that_follows(kind: str) -> None:
+    index = Index.build(GALLERY, IDS, representation="float", kind=kind)
+    before = index.search(QUERIES, 5).ids
+    kept = np.sort(IDS)[::2]
+    assert np.isin(index.search(QUERIES, 5, where=Where(ids=kept)).ids, kept).all()
+    assert np.array_equal(index.search(QUERIES, 5).ids, before)
 
 
 # Adding

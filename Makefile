@@ -97,7 +97,8 @@ lab: venv
 	jupyter lab notebooks
 
 test: venv
-	python -m pytest -n 2 --dist loadgroup --nbval-lax --nbval-current-env tests notebooks
+	python -m pytest -n 2 --dist loadfile tests
+	python -m pytest --nbval-lax --nbval-current-env notebooks
 
 lint: venv
 	ruff check .

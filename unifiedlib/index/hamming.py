@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
 from itertools import pairwise
 from time import perf_counter
 from typing import Literal
@@ -148,7 +147,8 @@ def _faiss_counter(queries: Codes) -> Counter:
 
 
 def _compiled_counter(queries: Codes) -> Counter:
-    count_differing_bits = import_module("unifiedlib.index.bit_count").count_differing_bits  # compiles it
+    from unifiedlib.index.bit_count import count_differing_bits  # which compiles it
+
     words = whole_words(queries).view(np.uint64)
 
     def count(block: Codes, counts: Counts) -> None:

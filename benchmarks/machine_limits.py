@@ -64,11 +64,6 @@ def faiss_count(queries: np.ndarray, items: np.ndarray, room: np.ndarray) -> Non
     faiss.hammings(*pointers, *room.shape, 8 * items.shape[1], faiss.swig_ptr(room))
 
 
-def compiled_count(queries: np.ndarray, items: np.ndarray, room: np.ndarray) -> None:
-    """Distances between words, uint64 [n x n_word], by the count that the index compiles."""
-    count_differing_bits(queries, items, room)
-
-
 def counted_a_second(
     threads: int, n_query: int, n_words: int, count: Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 ) -> float:
@@ -93,7 +88,7 @@ def measure_limits(threads: int, dim: int, n_query: int) -> Limits:
     n_words = dim // 64
     counted = max(
         counted_a_second(threads, n_query, 1, faiss_count) / n_words,
-        counted_a_second(threads, n_query, n_words, compiled_count),
+        counted_a_second(threads, n_query, n_words, count_differing_bits),
     )
     one, other = torch.ones((n_query, dim)), torch.ones((2048, dim))
     multiplied = n_query * 2048 / best(partial(torch.mm, one, other.T))

@@ -168,7 +168,7 @@ def _parameters(kind: Kind, effort: int, selector: Any = None) -> Any:
 
 @cache
 def _unfiltered(kind: Kind, effort: int) -> Any:
-    """Made once: faiss's constructor takes as long as all that is done with a query's results."""
+    """Made once: faiss's constructor would be a good part of our own time for a query."""
     return _parameters(kind, effort)
 
 

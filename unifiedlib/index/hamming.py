@@ -36,7 +36,7 @@ QUERIES_AT_ONCE = 256
 DISTANCES_AT_ONCE = 2**18
 # Bytes of a block whose rows are picked out: more gains nothing.
 COPIED_BYTES = 2**22
-# Bytes that a process compares before it compiles and times: faiss takes half a second for them, and that about as long.
+# Bytes that a process compares before it compiles and times, which takes about a second; faiss takes a third of one for these.
 TIMED_FROM = 2**32
 
 

@@ -9,8 +9,9 @@ HNSW up to 10^5 items. Before them, codes are searched until the index has chose
 Peers: `bare`, the faiss function below each way on the same arrays (`knn`, `knn_hamming`, the IVF or HNSW index), and
 scikit-learn's brute force over floats up to 10^5 items.
 
-Each way answers queries one at a time, and 256 at a time. Rounds run a way and its bare peer in turn, each first in every other
-round, after one that is not counted; medians. Columns: `per_second`, queries a second; `billions`, comparisons a second of a way
+Each way answers queries one at a time, and 256 at a time. A way and its bare peer take calls in turn, each first in every other
+one; single calls bring them different queries, so that neither finds in the caches what the other has just read. Medians of
+rounds, after one that is not counted. Columns: `per_second`, queries a second; `billions`, comparisons a second of a way
 that compares all; `times_float`, times as fast as `float flat` on the same items; `times_bare`, as fast as its peer (0.95: our
 layer costs 5 %); `limit`, what bounds an exact way (measured before each size, the best kept), and `of_limit`, the share of it
 reached; `bytes`, memory per item, of ids and what is searched, faiss's lists and links included (to re-rank, floats are read from
@@ -184,25 +185,29 @@ def sklearn_way(data: Data) -> Way | None:
 
 def seconds_of(ways: Sequence[Search], queries: np.ndarray, at_once: int, rounds: int) -> list[float]:
     """Median seconds per query of each way, in turn; one at a time, a round is as many queries as take half a second."""
-    for way in ways:
-        start = perf_counter()
-        way(queries[:at_once])
-        first = perf_counter() - start
+    first = [timed(way, queries[:at_once]) for way in ways][-1]
     n_calls = 1 if at_once > 1 else min(len(queries), max(5, round(0.5 / first)))
-    times: list[list[float]] = [[] for _ in ways]
+    apart = 0 if at_once > 1 else len(queries) // 2
+    medians: list[list[float]] = []
     begun = perf_counter()
     for number in range(rounds + 1):
-        for way, own in list(zip(ways, times, strict=True))[:: -1 if number % 2 else 1]:
-            each = []
-            for call in range(n_calls):
-                start = perf_counter()
-                way(queries[call * at_once : (call + 1) * at_once])
-                each.append((perf_counter() - start) / at_once)
-            if number or rounds == 0:
-                own.append(float(np.median(each)))
+        times: list[list[float]] = [[] for _ in ways]
+        for call in range(n_calls):
+            for place in range(len(ways))[:: -1 if (number + call) % 2 else 1]:
+                row = (call + place * apart) % len(queries)
+                times[place].append(timed(ways[place], queries[row : row + at_once]) / at_once)
+        if number or rounds == 0:
+            medians.append([float(np.median(own)) for own in times])
         if number and perf_counter() - begun > BUDGET:
             break
-    return [float(np.median(own)) for own in times]
+    return [float(np.median(own)) for own in zip(*medians, strict=True)]
+
+
+def timed(way: Search, queries: np.ndarray) -> float:
+    """Seconds that a way takes to answer."""
+    start = perf_counter()
+    way(queries)
+    return perf_counter() - start
 
 
 def settle_kernels() -> None:

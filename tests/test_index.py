@@ -12,8 +12,8 @@ from index_world import bits_apart, clustered, similarity, sorted_ids
 
 from unifiedlib.binarization import binarize
 from unifiedlib.index import Index, Where
+from unifiedlib.index.approximate import Kind
 from unifiedlib.index.vectors import Representation
-from unifiedlib.threads import BYTES_PER_THREAD
 
 DIM = 64
 REPRESENTATIONS = get_args(Representation)
@@ -144,19 +144,17 @@ def test_one_query_finds_what_it_finds_among_others_and_leaves_the_threads_as_th
     assert n_threads == 2
 
 
-def test_little_work_is_left_to_one_thread_and_much_is_not() -> None:
-    graph = Index.build(GALLERY, representation="binary", kind="hnsw")._approximate
-    assert graph is not None
-    assert graph._one_thread_does(1, 10**6)
-    assert not graph._one_thread_does(2, 1)
-    lists = Index.build(GALLERY, representation="float", kind="ivf", n_lists=10)._approximate
-    assert lists is not None
-    a_query = (
-        (10 + len(GALLERY)) * 4 * GALLERY.shape[1]
-    )  # bytes: all centres and, with an effort of 10, all items
-    many = 2 * BYTES_PER_THREAD // a_query
-    assert lists._one_thread_does(many, 10)
-    assert not lists._one_thread_does(many + 1, 10)
+@pytest.mark.parametrize("kind", ["ivf", "hnsw"])
+@pytest.mark.parametrize("n_query", [1, 40])
+def test_inner_products_do_not_depend_on_the_kind(kind: Kind, n_query: int) -> None:
+    vectors = clustered(400, 200, 0)
+    exact = Index.build(vectors, representation="float").search(vectors[:n_query], 400)
+    index = Index.build(vectors[:300], representation="float", kind=kind)
+    index.add(vectors[300:])
+    found = index.search(vectors[:n_query], 5)
+    for row in range(n_query):
+        places = [exact.ids[row].tolist().index(item) for item in found.ids[row]]
+        assert np.array_equal(found.distances[row], exact.distances[row, places])
 
 
 @pytest.mark.parametrize("kind", ["ivf", "hnsw"])

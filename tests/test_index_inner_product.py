@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+import faiss
 import numpy as np
 import pytest
 from index_world import clustered, similarity, sorted_ids
@@ -23,10 +26,35 @@ def check_against_a_sort(
     assert np.array_equal(scores, -np.sort(-expected, axis=1)[:, :k])
 
 
+@pytest.fixture
+def four_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Four threads, however little there is for each to do."""
+    monkeypatch.setattr(inner_product, "BYTES_PER_THREAD", 1)
+    before = faiss.omp_get_max_threads()
+    faiss.omp_set_num_threads(4)
+    yield
+    faiss.omp_set_num_threads(before)
+
+
 @pytest.mark.parametrize("n_query", [1, 5, 300])
 @pytest.mark.parametrize("k", [1, 10, 200])
 def test_equal_scores_come_in_the_order_of_rows_at_the_cut_too(n_query: int, k: int) -> None:
     check_against_a_sort(whole_numbers(n_query, 4, 0), whole_numbers(200, 4, 1), k)
+
+
+@pytest.mark.parametrize("n_query", [1, 3])
+@pytest.mark.parametrize("k", [1, 10, 150, 200])
+def test_threads_that_share_the_gallery_find_what_one_does(n_query: int, k: int, four_threads: None) -> None:
+    queries, gallery = whole_numbers(n_query, 4, 0), whole_numbers(200, 4, 1)
+    check_against_a_sort(queries, gallery, k)
+    check_against_a_sort(queries, gallery, min(k, 67), np.arange(0, 200, 3))
+
+
+@pytest.mark.parametrize("dim", [7, 100, 2048, 4096])
+def test_faiss_scores_a_single_query_as_pairs_are_scored(dim: int) -> None:
+    query, gallery = clustered(1, dim, 0), clustered(3000, dim, 1)
+    scores, found = faiss.knn(query, gallery, 50, metric=faiss.METRIC_INNER_PRODUCT)
+    assert np.array_equal(scores, pair_scores(query, gallery, found))
 
 
 def test_only_the_given_rows_are_found_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

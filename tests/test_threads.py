@@ -7,7 +7,7 @@ import sys
 import faiss
 import pytest
 
-from unifiedlib.threads import one_faiss_thread, use_threads
+from unifiedlib.threads import one_faiss_thread, share_out, use_threads
 
 FAULTS = """
 import resource, unifiedlib, torch
@@ -42,6 +42,12 @@ def test_faiss_has_its_threads_back_after_an_error() -> None:
         fail_with_one_thread()
     assert faiss.omp_get_max_threads() == 2
     faiss.omp_set_num_threads(before)
+
+
+def test_shares_are_even_whole_and_in_order_and_faiss_has_one_thread_in_each() -> None:
+    parts = share_out(lambda part: (part, faiss.omp_get_max_threads()), 10, 3)
+    assert [part for part, _ in parts] == [range(3), range(3, 6), range(6, 10)]
+    assert {n_threads for _, n_threads in parts} == {1}
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc hands freed memory back at once")

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
+from itertools import pairwise
+from typing import TypeVar
 
 import faiss
 import torch
+
+Answer = TypeVar("Answer")
 
 MIB = 2**20
 # Bytes of embeddings or codes that a thread should have to compare: with fewer, waking it costs more than it saves.
@@ -35,6 +42,19 @@ def one_faiss_thread() -> Iterator[None]:
         yield
     finally:
         faiss.omp_set_num_threads(before)
+
+
+def share_out(work: Callable[[range], Answer], count: int, n_threads: int) -> list[Answer]:
+    """What `work` answers to each of `n_threads` even parts of 0..count, in order; each part has a thread, with faiss on one."""
+    cuts = [count * share // n_threads for share in range(n_threads + 1)]
+    parts = [range(start, stop) for start, stop in pairwise(cuts)]
+    return list(_pool(os.getpid(), n_threads).map(work, parts))
+
+
+@cache
+def _pool(process: int, n_threads: int) -> ThreadPoolExecutor:
+    """Threads that wait for work; a forked process needs its own."""
+    return ThreadPoolExecutor(n_threads, initializer=faiss.omp_set_num_threads, initargs=(1,))
 
 
 def _c_function(name: str) -> Callable[..., int] | None:

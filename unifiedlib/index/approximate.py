@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import cache, cached_property, partial
+from functools import cache, partial
 from importlib import import_module
 from math import isqrt
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Any, Literal, Self, cast, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from unifiedlib.binarization import BITS_PER_BYTE
+from unifiedlib.binarization import BITS_PER_BYTE, Floats
+from unifiedlib.index.inner_product import pair_scores
 from unifiedlib.index.vectors import Rows, blocks
-from unifiedlib.threads import BYTES_PER_THREAD, one_faiss_thread
 
 # Its type stubs know a part of what is used here, and some of that wrongly.
 faiss: Any = import_module("faiss")
@@ -48,6 +47,9 @@ class Approximate:
     kind: Kind
     faiss_index: Any
     row_of: Rows
+
+    def __post_init__(self) -> None:
+        self._floats = self._stored_floats()
 
     @classmethod
     def build(
@@ -86,7 +88,7 @@ class Approximate:
         """Add items. row_of: the row of every item, those before included."""
         for block in blocks(len(vectors), 2**16):
             self.faiss_index.add(np.ascontiguousarray(vectors[block]))
-        self.row_of = row_of
+        self.row_of, self._floats = row_of, self._stored_floats()
 
     def takes(self, n_kept: int) -> bool:
         """Whether it can search under a filter that keeps `n_kept` items; else they are searched exactly."""
@@ -96,18 +98,21 @@ class Approximate:
     def search(
         self, queries: npt.NDArray[np.generic], k: int, effort: int, rows: Rows | None
     ) -> tuple[npt.NDArray[np.generic], Rows, Rows]:
-        """About the k nearest of each query: faiss's distances and rows, both [n_query x k]; and the queries it found fewer for.
+        """About the k nearest of each query: distances and rows, both [n_query x k]; and the queries it found fewer for.
 
-        These are numbered, int64, and their distances and rows mean nothing. Little work wakes no second thread.
+        These are numbered, int64, and their distances and rows mean nothing. Inner products are those of `pair_scores`, so
+        that they do not depend on the kind: lists score each pair by itself, a graph several at once, which rounds otherwise.
         """
         selector = None
         if rows is not None:
             kept = np.zeros(len(self.row_of), bool)
             kept[rows] = True
             selector = faiss.IDSelectorBitmap(np.packbits(kept[self.row_of], bitorder="little"))
-        with one_faiss_thread() if self._one_thread_does(len(queries), effort) else nullcontext():
-            distances, numbers = self._ask_faiss(queries, k, effort, selector)
-        return distances, self.row_of[numbers], (numbers[:, -1] < 0).nonzero()[0]
+        distances, numbers = self._ask_faiss(queries, k, effort, selector)
+        if self._floats is not None:
+            distances = pair_scores(cast(Floats, queries), self._floats, numbers)
+        short = [query for query, last in enumerate(numbers[:, -1].tolist()) if last < 0]
+        return distances, self.row_of.take(numbers), np.array(short, np.int64)
 
     def _ask_faiss(
         self, queries: npt.NDArray[np.generic], k: int, effort: int, selector: Any
@@ -123,20 +128,14 @@ class Approximate:
             distances, numbers = _faiss_search(self.faiss_index)(queries, k, params=how)
         return distances, numbers
 
-    def _one_thread_does(self, n_query: int, effort: int) -> bool:
-        """Whether a second thread would take longer to wake than it saves; a graph's query is faiss's work for one thread."""
-        if self.kind == "hnsw":
-            return n_query == 1
-        n_compared = self._n_lists + effort * len(self.row_of) / self._n_lists
-        return n_query * n_compared * self._item_bytes < 2 * BYTES_PER_THREAD
-
-    @cached_property
-    def _n_lists(self) -> int:
-        return int(self.faiss_index.nlist)
-
-    @cached_property
-    def _item_bytes(self) -> int:
-        return int(self.faiss_index.code_size)
+    def _stored_floats(self) -> Floats | None:
+        """A graph's embeddings as faiss holds them, by its numbers, float32 [n x dim]: a search has just read those it finds."""
+        if self.kind != "hnsw" or self.is_binary:
+            return None
+        stored = faiss.downcast_index(self.faiss_index.storage)
+        return cast(
+            Floats, faiss.rev_swig_ptr(stored.get_xb(), stored.ntotal * stored.d).reshape(-1, stored.d)
+        )
 
     def write(self, path: Path) -> None:
         """Write faiss's own file."""

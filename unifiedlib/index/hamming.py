@@ -8,12 +8,9 @@ go to the first row, at the cut too.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from itertools import pairwise
 from time import perf_counter
 from typing import Literal
 
@@ -24,7 +21,7 @@ import numpy.typing as npt
 from unifiedlib.binarization import Codes
 from unifiedlib.index.vectors import Rows, nearest_first
 from unifiedlib.search import whole_words
-from unifiedlib.threads import BYTES_PER_THREAD, one_faiss_thread
+from unifiedlib.threads import BYTES_PER_THREAD, one_faiss_thread, share_out
 
 Kernel = Literal["auto", "count", "compiled"]
 Counts = npt.NDArray[np.int32]
@@ -175,32 +172,19 @@ def _nearest_of_tile(
     n_query = len(queries)
     n_threads = min(faiss.omp_get_max_threads(), n_query * n_searched * queries.shape[1] // BYTES_PER_THREAD)
 
-    def scan(own: slice, part: range) -> tuple[Counts, Rows]:
-        searched = queries[own]
+    def scan(own: range, part: range) -> tuple[Counts, Rows]:
+        searched = queries[own.start : own.stop]
         at_once = max(1, DISTANCES_AT_ONCE // len(searched))
         if rows is not None:  # these are copied
             at_once = min(at_once, max(1, COPIED_BYTES // searched.shape[1]))
         return _scan(counter_of(searched), len(searched), gallery, min(k, len(part)), rows, part, at_once)
 
+    every_query, every_item = range(n_query), range(n_searched)
     if n_threads < 2:
         with one_faiss_thread():
-            return scan(slice(0, n_query), range(n_searched))
+            return scan(every_query, every_item)
     if n_query >= 2 * n_threads:
-        shares = [slice(start, stop) for start, stop in _shares(n_query, n_threads)]
-        found = list(_pool(os.getpid(), n_threads).map(lambda own: scan(own, range(n_searched)), shares))
+        found = share_out(lambda own: scan(own, every_item), n_query, n_threads)
         return np.concatenate([one[0] for one in found]), np.concatenate([one[1] for one in found])
-    parts = [range(start, stop) for start, stop in _shares(n_searched, n_threads)]
-    found = list(_pool(os.getpid(), n_threads).map(lambda part: scan(slice(0, n_query), part), parts))
+    found = share_out(lambda part: scan(every_query, part), n_searched, n_threads)
     return nearest_first(np.hstack([one[0] for one in found]), np.hstack([one[1] for one in found]), k)
-
-
-def _shares(count: int, n_shares: int) -> Iterator[tuple[int, int]]:
-    """Cut 0..count into `n_shares` even parts."""
-    cuts = [count * share // n_shares for share in range(n_shares + 1)]
-    yield from pairwise(cuts)
-
-
-@cache
-def _pool(process: int, n_threads: int) -> ThreadPoolExecutor:
-    """Threads that wait for work, each with faiss on one thread; a forked process needs its own."""
-    return ThreadPoolExecutor(n_threads, initializer=faiss.omp_set_num_threads, initargs=(1,))

@@ -1,22 +1,20 @@
 """The k highest inner products, exactly, with ties that do not hang on how a matrix product rounds.
 
-faiss's kernels sum a product's terms in an order that depends on the number of queries and on the column, so two equal embeddings
-may get scores that differ in the last bits. Here they choose candidates, a few more than k; then each candidate pair is scored by
-itself, always in the same way, and ordered by (score, row). Where the rounding of the kernels could have hidden an item from the
-candidates, every pair of that query is scored so.
+faiss scores a single query pair by pair, always in the same way. For more it may multiply matrices, whose kernels sum a product's
+terms in an order that depends on the number of queries and on the column, so two equal embeddings may get scores that differ in
+the last bits. There it chooses candidates, a few more than k, whose pairs are then scored one by one as well. Results are ordered
+by (score, row). Where a tie at the cut, or rounding, could have hidden an item, every pair of that query is scored.
 """
 
 from __future__ import annotations
-
-from contextlib import nullcontext
 
 import faiss
 import numpy as np
 import numpy.typing as npt
 
 from unifiedlib.binarization import Floats
-from unifiedlib.index.vectors import ROWS_AT_ONCE, Rows, blocks, nearest_first
-from unifiedlib.threads import one_faiss_thread
+from unifiedlib.index.vectors import ROWS_AT_ONCE, Rows, blocks, nearest_first, rises
+from unifiedlib.threads import BYTES_PER_THREAD, share_out
 
 # Candidates beyond k, at least, or this share of k: so far behind the cut, scores seldom lie as near to it as rounding reaches.
 SPARE, SPARE_SHARE = 8, 0.5
@@ -24,8 +22,6 @@ SPARE, SPARE_SHARE = 8, 0.5
 UNIT_ROUNDOFF = 2.0**-24
 # Pairs of one query that are scored by themselves at a time.
 PAIRS_AT_ONCE = 2**20
-# Fewer pairs are scored sooner than a second thread is awake.
-PAIRS_PER_THREAD = 200
 
 
 def pair_scores(queries: Floats, gallery: Floats, rows: Rows) -> Floats:
@@ -36,15 +32,21 @@ def pair_scores(queries: Floats, gallery: Floats, rows: Rows) -> Floats:
     rows = np.ascontiguousarray(rows)
     scores = np.empty(rows.shape, np.float32)
     arrays = [faiss.swig_ptr(array) for array in (scores, queries, gallery, rows)]
-    with one_faiss_thread() if rows.size <= PAIRS_PER_THREAD else nullcontext():
-        faiss.fvec_inner_products_by_idx(*arrays, queries.shape[1], *rows.shape)  # type: ignore[attr-defined]
+    faiss.fvec_inner_products_by_idx(*arrays, queries.shape[1], *rows.shape)  # type: ignore[attr-defined]
     return scores
 
 
 def best_pairs(queries: Floats, gallery: Floats, rows: Rows, k: int) -> tuple[Floats, Rows]:
     """Of each query's own candidate rows, int64 [n_query x n], the k with the highest score, ordered by (score, row)."""
-    below, best = nearest_first(-pair_scores(queries, gallery, rows), rows, k)
-    return -below, best
+    return highest_first(pair_scores(queries, gallery, rows), rows, k)
+
+
+def highest_first(scores: Floats, rows: Rows, k: int) -> tuple[Floats, Rows]:
+    """Both arrays, [n_query x n], ordered by (score, row), the highest score first, and cut after the first k."""
+    if rises(scores[:, ::-1]):
+        return scores[:, :k], rows[:, :k]
+    below, ordered = nearest_first(-scores, rows, k)
+    return -below, ordered
 
 
 def rounding_of(queries: Floats, longest: float) -> npt.NDArray[np.float64]:
@@ -53,7 +55,7 @@ def rounding_of(queries: Floats, longest: float) -> npt.NDArray[np.float64]:
     A sum of dim products is off by at most dim x roundoff x the sum of their sizes, which the product of the norms bounds
     (Higham, Accuracy and Stability of Numerical Algorithms, section 3.1). longest: the length of the longest embedding.
     """
-    norms = np.linalg.norm(queries.astype(np.float64), axis=1)
+    norms = np.sqrt(np.einsum("qd,qd->q", queries, queries, dtype=np.float64))
     return np.asarray(2 * (queries.shape[1] + 1) * UNIT_ROUNDOFF * norms * longest)
 
 
@@ -64,21 +66,35 @@ def largest_norm(embeddings: Floats) -> float:
 
 
 def _candidates(queries: Floats, gallery: Floats, k: int, rows: Rows | None) -> tuple[Floats, Rows]:
-    """faiss's k best of the gallery, or of its `rows`, which are copied a block at a time."""
+    """faiss's k best of the gallery, or of its `rows`, which are copied a block at a time; highest score first."""
     if rows is None:
-        scores, found = faiss.knn(queries, gallery, k, metric=faiss.METRIC_INNER_PRODUCT)
-        return scores, found
-    best = np.empty((len(queries), 0), np.float32)
-    places = np.empty((len(queries), 0), np.int64)
+        return _best_of(queries, gallery, k)
+    best, places = np.empty((len(queries), 0), np.float32), np.empty((len(queries), 0), np.int64)
     for block in blocks(len(rows), max(ROWS_AT_ONCE, k)):
-        n_block = block.stop - block.start
-        own, where = faiss.knn(
-            queries, gallery[rows[block]], min(k, n_block), metric=faiss.METRIC_INNER_PRODUCT
-        )
-        best, places = np.hstack([best, own]), np.hstack([places, rows[block][where]])
-        order = np.argsort(-best, axis=1, kind="stable")[:, :k]
-        best, places = np.take_along_axis(best, order, axis=1), np.take_along_axis(places, order, axis=1)
+        own, where = _best_of(queries, gallery[rows[block]], min(k, block.stop - block.start))
+        best, places = _cut(np.hstack([best, own]), np.hstack([places, rows[block][where]]), k)
     return best, places
+
+
+def _best_of(queries: Floats, gallery: Floats, k: int) -> tuple[Floats, Rows]:
+    """faiss's k best, whose threads share the queries; where there are more threads, these share the gallery."""
+
+    def search(part: range) -> tuple[Floats, Rows]:
+        searched = gallery[part.start : part.stop]
+        scores, found = faiss.knn(queries, searched, min(k, len(part)), metric=faiss.METRIC_INNER_PRODUCT)
+        return scores, found + part.start
+
+    n_threads = min(faiss.omp_get_max_threads(), len(queries) * gallery.nbytes // BYTES_PER_THREAD)
+    if n_threads <= len(queries):
+        return search(range(len(gallery)))
+    found = share_out(search, len(gallery), n_threads)
+    return _cut(np.hstack([one[0] for one in found]), np.hstack([one[1] for one in found]), k)
+
+
+def _cut(scores: Floats, rows: Rows, k: int) -> tuple[Floats, Rows]:
+    """The k highest scores of each query, highest first, and their rows."""
+    order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    return np.take_along_axis(scores, order, axis=1), np.take_along_axis(rows, order, axis=1)
 
 
 def _every_pair(query: Floats, gallery: Floats, k: int, rows: Rows | None) -> tuple[Floats, Rows]:
@@ -103,12 +119,21 @@ def nearest_floats(
     n_searched = len(gallery) if rows is None else len(rows)
     if len(queries) == 0:
         return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
-    n_candidates = min(k + max(SPARE, round(SPARE_SHARE * k)), n_searched)
+    alone = len(queries) == 1
+    n_candidates = min(k + (1 if alone else max(SPARE, round(SPARE_SHARE * k))), n_searched)
     nearly, candidates = _candidates(queries, gallery, n_candidates, rows)
-    scores, found = best_pairs(queries, gallery, candidates, k)
+    hidden = nearly[:, -1].astype(np.float64)
+    if alone:
+        scores, found = highest_first(nearly, candidates, k)
+    else:
+        rounding = rounding_of(queries, longest)
+        n_near = (nearly >= (nearly[:, k - 1] - 2 * rounding)[:, np.newaxis]).sum(
+            axis=1
+        )  # the rest lie below the cut
+        scores, found = best_pairs(queries, gallery, candidates[:, : n_near.max()], k)
+        hidden += rounding
     if n_candidates < n_searched:
-        beyond = nearly[:, -1].astype(np.float64) + rounding_of(queries, longest)
-        for query in np.flatnonzero(scores[:, -1] <= beyond):
+        for query in np.flatnonzero(scores[:, -1] <= hidden):
             own = _every_pair(queries[query : query + 1], gallery, k, rows)
             scores[query], found[query] = own[0][0], own[1][0]
     return scores, found

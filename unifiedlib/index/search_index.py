@@ -17,7 +17,7 @@ from unifiedlib.index.approximate import EFFORT, Approximate, Kind, check_kind
 from unifiedlib.index.facts import IndexFacts, facts_of, vectors_of
 from unifiedlib.index.filters import Where, check_tags
 from unifiedlib.index.hamming import Counts, nearest_codes
-from unifiedlib.index.inner_product import best_pairs, largest_norm, nearest_floats
+from unifiedlib.index.inner_product import best_pairs, highest_first, largest_norm, nearest_floats
 from unifiedlib.index.storage import IndexFileError, read_saved, write_saved
 from unifiedlib.index.vectors import (
     Representation,
@@ -206,13 +206,13 @@ class Index:
         self._check_k(k, len(self) if rows is None else len(rows), where)
         if self.facts.representation != "reranked":
             distances, found = self._nearest(prepared, k, rows, effort)
-            return Results(self.ids[found], distances, self.facts.representation)
+            return Results(self.ids.take(found), distances, self.facts.representation)
         if shortlist < k:
             raise ValueError(f"shortlist is {shortlist}; it must be at least k = {k}")
         n_listed = min(shortlist, len(self) if rows is None else len(rows))
         _, listed = self._nearest(prepared, n_listed, rows, effort)
         scores, found = best_pairs(floats, cast(Floats, self._vectors.floats), listed, k)
-        return Results(self.ids[found], scores, self.facts.representation)
+        return Results(self.ids.take(found), scores, self.facts.representation)
 
     def _nearest(
         self, queries: Floats | Codes, k: int, rows: Rows | None, effort: int | None
@@ -225,7 +225,7 @@ class Index:
         if len(short):
             distances[short], found[short] = self._exact(queries[short], k, rows)
         if self.facts.representation == "float":
-            return best_pairs(cast(Floats, queries), cast(Floats, self._vectors.floats), found, k)
+            return highest_first(cast(Floats, distances), found, k)
         return nearest_first(cast(Counts, distances), found)
 
     def _exact(self, queries: Floats | Codes, k: int, rows: Rows | None) -> tuple[Floats | Counts, Rows]:

@@ -9,9 +9,10 @@ HNSW up to 10^5 items. Before them, codes are searched until the index has chose
 Peers: `bare`, the faiss function below each way on the same arrays (`knn`, `knn_hamming`, the IVF or HNSW index), and
 scikit-learn's brute force over floats up to 10^5 items.
 
-Each way answers queries one at a time, and 256 at a time. A way and its bare peer take calls in turn, each first in every other
-one; single calls bring them different queries, so that neither finds in the caches what the other has just read. Medians of
-rounds, after one that is not counted. Columns: `per_second`, queries a second; `billions`, comparisons a second of a way
+Each way answers queries one at a time, and 256 at a time. Rounds give a way and its bare peer a tenth of a second of calls each,
+the first of which is not counted where there are more (the threads of the other may still be awake); each begins every other round.
+Single calls bring the two different queries, so that neither finds in the caches what the other has just read. Medians of rounds'
+medians. Columns: `per_second`, queries a second; `billions`, comparisons a second of a way
 that compares all; `times_float`, times as fast as `float flat` on the same items; `times_bare`, as fast as its peer (0.95: our
 layer costs 5 %); `limit`, what bounds an exact way (measured before each size, the best kept), and `of_limit`, the share of it
 reached; `bytes`, memory per item, of ids and what is searched, faiss's lists and links included (to re-rank, floats are read from
@@ -52,6 +53,8 @@ MOST_FLOATS, MOST_IN_GRAPH, MOST_FOR_SKLEARN = 1_000_000, 100_000, 100_000
 ROWS_AT_ONCE = 10_000
 # Seconds after which a way is measured no more, whatever the number of rounds.
 BUDGET = 20.0
+# Seconds of calls in a round, where a call takes less.
+BLOCK = 0.1
 # What `make bench` should show, per way and queries at a time: least times as fast as float flat.
 TARGETS = {("binary flat", 1): 15.0, ("binary flat", 256): 2.0}
 
@@ -184,23 +187,22 @@ def sklearn_way(data: Data) -> Way | None:
 
 
 def seconds_of(ways: Sequence[Search], queries: np.ndarray, at_once: int, rounds: int) -> list[float]:
-    """Median seconds per query of each way, in turn; one at a time, a round is as many queries as take half a second."""
-    first = [timed(way, queries[:at_once]) for way in ways][-1]
-    n_calls = 1 if at_once > 1 else min(len(queries), max(5, round(0.5 / first)))
+    """Median seconds per query of each way, in rounds; `at_once` queries in a call."""
+    slowest = max(timed(way, queries[:at_once]) for way in ways)
+    n_calls = min(len(queries), round(BLOCK / slowest) + 1)
     apart = 0 if at_once > 1 else len(queries) // 2
-    medians: list[list[float]] = []
+    medians: list[list[float]] = [[] for _ in ways]
     begun = perf_counter()
-    for number in range(rounds + 1):
-        times: list[list[float]] = [[] for _ in ways]
-        for call in range(n_calls):
-            for place in range(len(ways))[:: -1 if (number + call) % 2 else 1]:
-                row = (call + place * apart) % len(queries)
-                times[place].append(timed(ways[place], queries[row : row + at_once]) / at_once)
-        if number or rounds == 0:
-            medians.append([float(np.median(own)) for own in times])
-        if number and perf_counter() - begun > BUDGET:
+    for number in range(rounds):
+        for place in range(len(ways))[:: -1 if number % 2 else 1]:
+            times = []
+            for call in range(n_calls):
+                row = 0 if at_once > 1 else (number * n_calls + call + place * apart) % len(queries)
+                times.append(timed(ways[place], queries[row : row + at_once]) / at_once)
+            medians[place].append(float(np.median(times[min(1, n_calls - 1) :])))
+        if perf_counter() - begun > BUDGET:
             break
-    return [float(np.median(own)) for own in zip(*medians, strict=True)]
+    return [float(np.median(own)) for own in medians]
 
 
 def timed(way: Search, queries: np.ndarray) -> float:
@@ -295,7 +297,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--sizes", type=int, nargs="+", default=SIZES, help="numbers of items, at least 1,000"
     )
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--output", type=Path, default=RESULTS / "search.csv")
     chosen = parser.parse_args(argv)

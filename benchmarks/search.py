@@ -9,14 +9,15 @@ HNSW up to 10^5 items. Before them, codes are searched until the index has chose
 Peers: `bare`, the faiss function below each way on the same arrays (`knn`, `knn_hamming`, the IVF or HNSW index), and
 scikit-learn's brute force over floats up to 10^5 items.
 
-Each way answers queries one at a time, and 256 at a time. In rounds a way and its bare peer have a tenth of a second of calls each;
-the first is not counted where there are more, as threads of the other may still be awake. Single calls bring the two different
-queries, so that neither finds in the caches what the other has just read. Medians of rounds' medians. Columns: `per_second`,
-queries a second; `billions`, comparisons a second of a way that compares all; `times_float`, times as fast as `float flat` on the
-same items; `times_bare`, as fast as its peer (0.95: our layer costs 5 %); `limit`, what bounds an exact way (measured before each
-size, the best kept), and `of_limit`, the share of it reached; `bytes`, memory per item, of ids and what is searched, faiss's lists
-and links included (to re-rank, floats are read from disk); `recall`, share of the ten nearest by float; `precision`, share of
-results from the query's cluster. What does not fit into free memory is left out, with a line saying so.
+Each way answers queries one at a time, and 256 at a time. In rounds a way and its bare peer have a tenth of a second of calls
+each; the first is not counted where there are more, as threads of the other may still be awake. Single calls bring the two
+different queries, so that neither finds in the caches what the other has just read. Medians of rounds' medians. Columns:
+`per_second`, queries a second; `billions`, comparisons a second of a way that compares all; `times_float`, times as fast as
+`float flat` on the same items; `times_bare`, as fast as its peer (0.95: our layer costs 5 %); `limit`, what bounds an exact way
+(measured before each size, the best kept), and `of_limit`, the share of it reached; `bytes`, memory per item, of ids and what
+is searched, faiss's lists and links included (to re-rank, floats are read from disk); `recall`, share of the ten nearest by
+float; `precision`, share of results from the query's cluster. What does not fit into free memory is left out, with a line
+saying so.
 The table is printed and written to `benchmarks/results/search.csv`.
 """
 

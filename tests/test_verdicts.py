@@ -133,6 +133,13 @@ def test_a_comparison_on_which_a_claim_does_not_rest_is_no_effect_behind_it() ->
     assert effects["where"].tolist() == ["storage"]
 
 
+def test_where_several_ablations_test_a_claim_each_effect_names_its_own() -> None:
+    one = (entry("C6"), entry("C6/sampled_classes/lens"), entry("C6/few_classes/lens"))
+    other = (entry("C6"), entry("C6/few_classes/lens"))
+    effects = effect_table([Judged("decor", one, 1), Judged("photos", other, 1)], {})
+    assert effects["where"].tolist() == ["lens (sampled_classes)", "lens (few_classes)", "lens (few_classes)"]
+
+
 def test_entries_of_variants_and_of_all_tasks_are_no_effects() -> None:
     claims = (entry("C10"), entry("C10/a"), entry("C10/a/lens"), entry("C10/b/lens"), entry("C1/lens"))
     assert [one["id"] for one in Judged("decor", claims, 1).parts("C10")] == ["C10/a/lens", "C10/b/lens"]

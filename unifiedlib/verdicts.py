@@ -229,17 +229,21 @@ def _row(asked: Asked, judged: Judged) -> dict[str, object]:
     return {**about, **numbers, "n_seed": judged.n_seed}
 
 
-def where_of(claim: Claim) -> str:
+def where_of(claim: Claim, one_of_several: bool = False) -> str:
     """What sets a comparison apart within its claim: the task, and for C7 whose data was added, and what was there beside.
+
+    one_of_several: the claim is tested by more than one ablation, so this one is named.
 
     >>> where_of({"id": "C5/no_layer_norm/lens"}), where_of({"id": "C7/lens+flashlight/lens"})
     ('lens', 'lens: + flashlight')
     >>> where_of({"id": "C7/lens+shop_the_look+flashlight/lens"})
     'lens (with shop_the_look): + flashlight'
+    >>> where_of({"id": "C6/few_classes/lens"}, one_of_several=True)
+    'lens (few_classes)'
     """
     first, *middle, last = str(claim["id"]).split("/")
     if first != "C7" or not middle:
-        return last
+        return f"{last} ({middle[0]})" if one_of_several and middle else last
     *there, added = middle[0].split("+")
     beside = [task for task in there if task != last]
     return f"{last} (with {', '.join(beside)}): + {added}" if beside else f"{last}: + {added}"
@@ -255,6 +259,8 @@ def effect_table(judged: Sequence[Judged], thresholds: Mapping[str, float]) -> p
 
 def _effects(judged: Sequence[Judged], thresholds: Mapping[str, float]) -> Iterator[dict[str, object]]:
     for asked in ASKED:
+        parts = [claim for one in judged for claim in one.parts(asked.id)]
+        ablations = {tuple(str(claim["id"]).split("/")[1:-1]) for claim in parts}
         for one in judged:
             for claim in one.parts(asked.id):
                 if where_of(claim) in asked.beside:
@@ -263,7 +269,12 @@ def _effects(judged: Sequence[Judged], thresholds: Mapping[str, float]) -> Itera
                 about = {"id": asked.id, "of": asked.of, "compared": asked.compared}
                 about |= {"collection": one.collection, "unit": asked.unit}
                 threshold = float(thresholds.get(f"{one.collection} {asked.id}", 0.0))
-                yield {**about, "where": where_of(claim), **numbers, "threshold": threshold}
+                yield {
+                    **about,
+                    "where": where_of(claim, len(ablations) > 1),
+                    **numbers,
+                    "threshold": threshold,
+                }
 
 
 def standing(table: pd.DataFrame) -> dict[str, list[str]]:

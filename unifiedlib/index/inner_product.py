@@ -127,9 +127,8 @@ def nearest_floats(
         scores, found = highest_first(nearly, candidates, k)
     else:
         rounding = rounding_of(queries, longest)
-        n_near = (nearly >= (nearly[:, k - 1] - 2 * rounding)[:, np.newaxis]).sum(
-            axis=1
-        )  # the rest lie below the cut
+        # The rest lie below the cut, however they were rounded.
+        n_near = (nearly >= (nearly[:, k - 1] - 2 * rounding)[:, np.newaxis]).sum(axis=1)
         scores, found = best_pairs(queries, gallery, candidates[:, : n_near.max()], k)
         hidden += rounding
     if n_candidates < n_searched:

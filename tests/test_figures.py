@@ -148,11 +148,22 @@ def test_untrained_variant_says_so_instead_of_a_curve() -> None:
 
 
 def test_gradient_shares_are_summed_by_task_and_averaged_over_seeds() -> None:
-    one, other = history(), history().assign(**{"gradient lens/style": [0.3, 0.2, 0.0]})
+    other = history().assign(
+        **{"gradient lens/style": [0.3, 0.2, 0.0], "gradient distilled shop_the_look": [0.45, 0.6, 0.8]}
+    )
+    one = history()
     table = figures.gradient_table({0: one, 1: other})
     assert table["lens"].tolist() == pytest.approx([0.65, 0.5, 0.3])
-    assert table["shop_the_look"].tolist() == pytest.approx([0.25, 0.4, 0.6])
+    assert table["shop_the_look"].tolist() == pytest.approx([0.35, 0.5, 0.7])
     assert len(figures.gradient_shares({0: one}).axes[0].collections) >= 2
+
+
+def test_gradients_count_with_the_weights_of_their_losses() -> None:
+    weighted = history().assign(**{"weight lens/style": [1.0, 2.0, 0.5], "weight lens/product": 1.0})
+    table = figures.gradient_table({0: weighted})
+    pulls = [0.5 + 0.25, 2 * 0.4 + 0.2, 0.5 * 0.2 + 0.2]
+    expected = [pull / (pull + other) for pull, other in zip(pulls, [0.25, 0.4, 0.6], strict=True)]
+    assert table["lens"].tolist() == pytest.approx(expected)
 
 
 def test_gain_of_the_second_phase_is_the_difference_of_the_two_last_accuracies() -> None:

@@ -54,7 +54,9 @@ def results_of_process(rank: int, folder: Path) -> None:
         found[name] = (loss.detach(), embeddings.grad, gradient)
     found["first"] = head.proxies.detach().clone()
     found["nearest"] = head.nearest(unit(7)[: 7 * (1 - rank)])
-    head.load_full(torch.arange(N_CLASSES)[:, None].expand(-1, DIM).float())
+    head.load_state_dict(
+        {"proxies": head.own_block(torch.arange(N_CLASSES)[:, None].expand(-1, DIM).float())}
+    )
     found["loaded"], found["full"] = head.proxies.detach().clone(), head.full_proxies()
     torch.save(found, folder / f"{rank}.pt")
     dist.destroy_process_group()
@@ -142,4 +144,4 @@ def test_label_outside_the_classes_of_the_step_is_refused() -> None:
 def test_proxies_of_another_head_are_not_loaded() -> None:
     head = ShardedProxyHead(N_CLASSES, DIM, TEMPERATURE, generator())
     with pytest.raises(ValueError, match=r"are \(10, 6\), this head's are \(11, 6\)"):
-        head.load_full(torch.zeros(N_CLASSES - 1, DIM))
+        head.own_block(torch.zeros(N_CLASSES - 1, DIM))

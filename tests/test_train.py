@@ -96,7 +96,7 @@ def test_killed_process_started_again_ends_in_the_weights_of_an_unbroken_one(
     data = load_collection(project / "data" / "decor")
     broken = Training(data, "unified", 0, settings, project / ".checkpoints" / "decor")
     process = start(project)
-    while not broken.checkpoint_file.exists():
+    while not broken.files.shared_file.exists():
         assert process.poll() is None, "the training ended before it could be killed"
         time.sleep(0.02)
     process.kill()

@@ -6,22 +6,35 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from killing import run_and_kill
 from small_world import SETTINGS, write_small
 
 import unifiedlib.checkpoint as checkpoint_module
+import unifiedlib.features as features_module
+import unifiedlib.model as model_module
 import unifiedlib.training as training_module
 from unifiedlib import stages
-from unifiedlib.checkpoint import Stored, previous, save_checkpoint, stored_step
+from unifiedlib.checkpoint import previous, stored_steps
 from unifiedlib.contract import Collection
+from unifiedlib.files import WriteError
 from unifiedlib.learner import Learner
 from unifiedlib.losses import NO_LABEL
 from unifiedlib.model import load_model
-from unifiedlib.phases import Phase, Progress, TrainingError, add_gradients, cosine, step_down
+from unifiedlib.phases import (
+    Phase,
+    Progress,
+    TrainingError,
+    add_gradients,
+    cosine,
+    gradient_shares,
+    step_down,
+)
 from unifiedlib.training import Trained, Training, freeze_stages
 from unifiedlib.training_data import TrainingData, iterations_per_epoch, training_data
+from unifiedlib.trunk import trunk_width
 from unifiedlib.variants import seeds_of, tasks_of, variants_of
 
 
@@ -60,46 +73,110 @@ def test_killed_training_ends_as_an_unbroken_one_to_the_bit(
     assert resumed.history.equals(unbroken.history)
 
 
+def cut(path: Path) -> None:
+    """Damage a file, as a disk may."""
+    path.write_bytes(path.read_bytes()[:500])
+
+
 def test_damaged_checkpoint_gives_way_to_the_one_before(
     small: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
     expected = weights(training)
-    path = training.checkpoint_file
-    path.write_bytes(path.read_bytes()[:500])
+    cut(training.files.finished_file)
     assert equal(weights(training), expected)
     said = capsys.readouterr().out
     assert "is damaged" in said
     assert "taking up flashlight, seed 0, after step 40" in said
+    cut(training.files.finished_file)
+    cut(training.files.shared_file)
+    assert equal(weights(training), expected)
+    assert "taking up flashlight, seed 0, after step 20" in capsys.readouterr().out
 
 
-def test_training_starts_anew_where_both_checkpoints_are_damaged(small: Collection, tmp_path: Path) -> None:
+def test_training_starts_anew_where_all_checkpoints_are_damaged(small: Collection, tmp_path: Path) -> None:
     training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
     expected = weights(training)
-    for path in (training.checkpoint_file, previous(training.checkpoint_file)):
-        path.write_bytes(path.read_bytes()[:500])
+    files = training.files
+    for path in (files.finished_file, files.shared_file, previous(files.shared_file)):
+        cut(path)
     assert equal(weights(training), expected)
 
 
 def test_checkpoint_of_other_settings_is_left_alone(small: Collection, tmp_path: Path) -> None:
     training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
     training.run()
-    kept = training.checkpoint_file.read_bytes()
+    kept = training.files.finished_file.read_bytes()
     other = replace(training, settings=replace(SETTINGS, learning_rate=0.02))
     other.run()
-    assert other.checkpoint_file != training.checkpoint_file
-    assert training.checkpoint_file.read_bytes() == kept
+    assert other.files.finished_file != training.files.finished_file
+    assert training.files.finished_file.read_bytes() == kept
 
 
-def test_unfinished_checkpoint_of_another_machine_is_not_taken_up(
-    small: Collection, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_unfinished_checkpoint_of_another_machine_is_not_taken_up_and_stays(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
-    model = torch.nn.Linear(1, 1)
-    key = replace(training.key, machine="another")
-    save_checkpoint(training.checkpoint_file, model.state_dict(), [], Stored(20, False, {}), key)
-    training.run()
-    assert "was made by another machine" in capsys.readouterr().out
+    monkeypatch.setattr(torch, "__version__", "another")
+    run_and_kill(training, 45, monkeypatch)
+    monkeypatch.undo()
+    there, here = training.files.shared_file, Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    kept = there.read_bytes()
+    here.run()
+    said = capsys.readouterr().out
+    assert f"{there} was made by another machine, thread count or number of processes: it is kept" in said
+    assert here.files.shared_file.exists()
+    assert there.read_bytes() == kept
+    here.forget()
+    assert not list((tmp_path / "flashlight").iterdir())
+
+
+def test_checkpoint_that_was_gone_back_to_is_not_pushed_out_by_the_next(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    run_and_kill(training, 45, monkeypatch)
+    path = training.files.shared_file
+    cut(path)
+    run_and_kill(training, 22, monkeypatch)
+    assert list(stored_steps(path, training.key).values()) == [path, previous(path)]
+    assert list(stored_steps(path, training.key)) == [40, 20]
+
+
+def test_training_that_ended_without_room_for_its_weights_writes_them_when_there_is(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training(small, "flashlight", 0, replace(SETTINGS, epochs=0), tmp_path)
+    real = checkpoint_module.save_file
+
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(checkpoint_module, "save_file", full)
+    with pytest.raises(TrainingError, match=r"could not be written.*no earlier checkpoint was written"):
+        training.run()
+    monkeypatch.setattr(checkpoint_module, "save_file", real)
+    trained = training.run()
+    assert training.files.finished_file.exists()
+    assert equal(weights(training), trained.model.state_dict())
+
+
+def test_feature_cache_and_model_that_do_not_fit_say_so(
+    small: Collection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = Training(small, "flashlight", 0, SETTINGS, tmp_path)
+    trained = training.run()
+
+    def full(*arguments: object, **more: object) -> None:
+        raise OSError("100000 requested and 24968 written")
+
+    monkeypatch.setattr(model_module, "save_file", full)
+    with pytest.raises(WriteError, match=r"model could not be written: .*mend that and start again"):
+        training.save(tmp_path / "model", trained)
+    assert not (tmp_path / "model").exists()
+    monkeypatch.setattr(features_module.np, "save", full)
+    with pytest.raises(WriteError, match=r"features-\w+\.npy could not be written: .*requested and 24968"):
+        replace(training, checkpoints=tmp_path / "other").run()
 
 
 def test_disk_that_is_full_keeps_the_checkpoint_before(
@@ -116,7 +193,7 @@ def test_disk_that_is_full_keeps_the_checkpoint_before(
     monkeypatch.setattr(checkpoint_module, "save_file", full)
     with pytest.raises(TrainingError, match=r"could not be written.*mend that and start again.*is kept in"):
         training.run()
-    assert stored_step(training.checkpoint_file, training.key) == 20
+    assert list(stored_steps(training.files.shared_file, training.key)) == [20]
     assert equal(weights(training), weights(Training(small, "flashlight", 0, SETTINGS, tmp_path / "b")))
 
 
@@ -136,7 +213,8 @@ def test_weight_that_is_not_finite_is_never_stored(
         TrainingError, match="spoilt is not finite after step 20 of phase 2: lower its learning rate"
     ):
         training.run()
-    assert not training.checkpoint_file.exists()
+    assert not training.files.finished_file.exists()
+    assert not training.files.shared_file.exists()
 
 
 def test_training_learns_and_its_history_shows_it(small: Collection, tmp_path: Path) -> None:
@@ -166,8 +244,10 @@ def test_finished_training_is_restored_not_repeated_until_it_is_forgotten(
     assert restored.history.equals(trained.history)
     assert len(trained.throughput)
     assert restored.throughput.empty
+    left = training.files.finished_file.with_name(f".{training.files.name}.1.part.safetensors")
+    left.write_bytes(b"half")
     training.forget()
-    assert not training.checkpoint_file.exists()
+    assert not list(left.parent.iterdir())
     assert list(load_model(tmp_path / "model").classes) == ["shop_the_look/category", "shop_the_look/product"]
 
 
@@ -229,16 +309,19 @@ def test_step_schedule_drops_to_a_tenth_halfway() -> None:
     assert [step_down(step, 6) for step in range(6)] == [1, 1, 1, 0.1, 0.1, 0.1]
 
 
-def test_schedule_sets_the_rates_of_both_phases(small: Collection, tmp_path: Path) -> None:
-    training = Training(small, "flashlight", 0, replace(SETTINGS, schedule="step"), tmp_path)
+@pytest.mark.parametrize(("schedule", "ends"), [("step", (1, 0.1)), ("cosine", (0, 0))])
+def test_schedule_sets_the_rates_of_both_phases(
+    small: Collection, tmp_path: Path, schedule: str, ends: tuple[float, float]
+) -> None:
+    training = Training(small, "flashlight", 0, replace(SETTINGS, schedule=schedule), tmp_path)
     data = training_data(small, ["flashlight"], 0.2, 0)
     learner = training.learner(data)
-    for phase, top in (
-        (training.phase_one(learner, data), SETTINGS.head_learning_rate),
-        (training.phase_two(learner, data), SETTINGS.learning_rate),
-    ):
-        assert phase.set_rates(0) == pytest.approx(top)
-        assert phase.set_rates(phase.steps - 1) == pytest.approx(top / 10)
+    phases = (training.phase_one(learner, data), training.phase_two(learner, data))
+    tops = (SETTINGS.head_learning_rate, SETTINGS.learning_rate)
+    for phase, top, end in zip(phases, tops, ends, strict=True):
+        middle = phase.set_rates(phase.steps // 4)
+        assert middle == pytest.approx(top) if schedule == "step" else middle < top
+        assert phase.set_rates(phase.steps - 1) == pytest.approx(top * end, abs=top / 50)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +352,7 @@ def test_pieces_of_a_batch_give_the_gradients_of_the_whole(
     (whole, gradients), (pieces, added) = found
     assert pieces.losses == pytest.approx(whole.losses, rel=1e-5)
     assert pieces.squares == pytest.approx(whole.squares, rel=1e-3)
-    assert sum(whole.gradient_shares().values()) == pytest.approx(1)
+    assert sum(gradient_shares([whole]).values()) == pytest.approx(1)
     for one, other in zip(gradients, added, strict=True):
         assert (one is None) == (other is None)
         if one is not None and other is not None:
@@ -324,6 +407,7 @@ def test_loss_between_the_images_of_a_batch_takes_it_whole(
         {"pooling": "gem", "layer_norm": False, "images_per_class": 0},
         {"loss": "subcenter_arcface"},
         {"precision": "bf16"},
+        {"dim": trunk_width("test_resnet"), "weighting": "gradnorm"},
     ],
 )
 def test_every_way_to_train_learns_and_survives_a_kill_to_the_bit(
@@ -348,6 +432,16 @@ def test_equal_total_budget_gives_all_tasks_together_the_images_of_one_specialis
         training = Training(small, "unified", 0, replace(SETTINGS, budget=budget), tmp_path)
         steps[budget] = training.phase_two(training.learner(data), data).steps
     assert steps["per_task"] == 2 * steps["total"]
+
+
+def test_who_pulls_in_a_round_robin_is_measured_over_a_turn_of_all_tasks(
+    small: Collection, tmp_path: Path
+) -> None:
+    for mix in ("round_robin", "uniform"):
+        trained = Training(small, "unified", 0, replace(SETTINGS, mix=mix), tmp_path / mix).run()
+        shares = trained.history[[name for name in trained.history if name.startswith("gradient")]]
+        assert (shares > 0).all(axis=None)
+        assert np.allclose(shares.sum(axis=1), 1)
 
 
 def test_ablation_learns_from_the_tasks_that_it_names(small: Collection, tmp_path: Path) -> None:
@@ -393,7 +487,7 @@ def test_specialist_sees_as_many_images_of_its_task_as_the_unified_embedding(
         assert len(phase.mix.batch(0)) == SETTINGS.batch_size * len(tasks_of(variant, small))
 
 
-def test_items_of_several_tasks_count_in_each_and_unknown_label_sets_are_masked(small: Collection) -> None:
+def test_unknown_label_sets_are_masked(small: Collection) -> None:
     data = training_data(small, list(small.tasks), 0.2, 0)
     assert list(data.classes) == ["flashlight/category", "shop_the_look/category", "shop_the_look/product"]
     flashlight, shop = data.labels[:, 0] != NO_LABEL, data.labels[:, 2] != NO_LABEL
@@ -402,6 +496,22 @@ def test_items_of_several_tasks_count_in_each_and_unknown_label_sets_are_masked(
     assert set(data.trained).isdisjoint(data.held_out)
     assert set(data.trained).isdisjoint(small.test_items())
     assert set(data.held_out).isdisjoint(small.test_items())
+
+
+def test_item_of_several_tasks_counts_in_each_and_is_held_out_of_all(small: Collection) -> None:
+    labels = small.labels.copy()
+    shared = labels[(labels["task"] == "flashlight") & (labels["role"] == "train")]
+    more = shared.assign(task="shop_the_look", label_set="product")
+    both = replace(small, labels=pd.concat([labels, more], ignore_index=True))
+    unified = training_data(both, list(both.tasks), 0.2, 0)
+    columns = unified.labels[:, [0, unified.main["shop_the_look"]]]
+    assert (columns[shared["item"]] != NO_LABEL).all()
+    for task in both.tasks:
+        alone, column = training_data(both, [task], 0.2, 0), unified.main[task]
+        of_task = np.flatnonzero(unified.labels[:, column] != NO_LABEL)
+        assert np.array_equal(alone.trained, np.intersect1d(unified.trained, of_task))
+        assert np.array_equal(alone.held_out, np.intersect1d(unified.held_out, of_task))
+    assert set(training_data(small, ["flashlight"], 0.2, 0).held_out) < set(unified.held_out)
 
 
 def test_images_held_out_are_the_same_for_every_variant_of_a_seed(small: Collection) -> None:

@@ -1,7 +1,7 @@
-"""Checkpoints that let a killed training go on where it was, to the bit; no pickle is involved.
+"""Checkpoint files: weights, optimiser states and what else a training needs to go on, to the bit; no pickle is involved.
 
 A checkpoint is one safetensors file. The one before it is kept beside it, so that a file which the disk has damaged costs a few
-steps, not the training. With label sets sharded over several processes each process keeps a file of its own.
+steps, not the training. Which files a training has, and which it takes up, is `unifiedlib.resuming`'s concern.
 """
 
 from __future__ import annotations
@@ -11,20 +11,17 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import disk_usage
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor, nn
+from torch import Tensor
 
-from unifiedlib.files import atomic_path
-
-MIB = 2**20
+from unifiedlib.files import atomic_path, why_not_written
 
 
 class CheckpointError(OSError):
-    """A checkpoint could not be written; the message says why, and what is kept."""
+    """A checkpoint could not be written, or not be read; the message says why, and what is kept."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +43,15 @@ class Stored:
     step: int
     finished: bool
     state: dict[str, object]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint that was read. weights: by name. optimizers: their states, as `restore_optimizers` takes them."""
+
+    stored: Stored
+    weights: dict[str, Tensor]
+    optimizers: dict[str, Tensor]
 
 
 def previous(path: Path) -> Path:
@@ -89,96 +95,64 @@ def save_checkpoint(
             if path.exists():
                 os.replace(path, previous(path))
     except (OSError, SafetensorError) as error:
-        raise CheckpointError(_why(path, tensors, error)) from error
+        why = why_not_written(path, sum(value.nbytes for value in tensors.values()), error)
+        raise CheckpointError(f"{why}: {_kept(path)}") from error
 
 
-def _why(path: Path, tensors: dict[str, Tensor], error: Exception) -> str:
-    needed = sum(value.nbytes for value in tensors.values()) / MIB
-    free = disk_usage(path.parent).free / MIB if path.parent.is_dir() else 0.0
-    reason = (
-        f"the disk is full ({needed:,.0f} MiB are needed, {free:,.0f} are free)"
-        if free < needed
-        else f"writing failed ({error})"
-    )
-    kept = [one for one in (path, previous(path)) if one.exists()]
-    left = f"the checkpoint before is kept in {kept[0]}" if kept else "no earlier checkpoint was written"
-    return f"{path}: the checkpoint could not be written: {reason}; mend that and start again: {left}"
+def _kept(path: Path) -> str:
+    """What is left where `path` could not be written."""
+    kept = list(path.parent.glob(f"{path.name.partition('.')[0]}*{path.suffix}"))
+    if not kept:
+        return "no earlier checkpoint was written"
+    return f"the checkpoint before is kept in {max(kept, key=lambda one: one.stat().st_mtime_ns)}"
 
 
-def _read(path: Path, key: Key, with_tensors: bool = True) -> tuple[Stored, dict[str, Tensor]] | None:
-    """A checkpoint that belongs to `key`, or None, with one line that says why, when there is none to take up.
+def _stored(path: Path, key: Key) -> Stored | None:
+    """What the checkpoint at `path` holds besides tensors, or None where it is damaged, which is said, or not of `key`.
 
     A finished training may have been trained on another machine, or by more processes: its weights are what counts.
     """
-    if not path.is_file():
-        return None
     try:
-        with safe_open(path, framework="pt") as stored:
-            metadata = stored.metadata() or {}
-            finished = metadata.get("finished") == "1"
-            if metadata.get("recipe") != key.recipe or (
-                metadata.get("machine") != key.machine and not finished
-            ):
-                print(
-                    f"{path} was made by another machine, thread count or number of processes; training starts anew"
-                )
-                return None
-            names = stored.keys() if with_tensors else []
-            tensors = {name: stored.get_tensor(name) for name in names}
-            return Stored(int(metadata["step"]), finished, json.loads(metadata["state"])), tensors
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+        found = Stored(int(metadata["step"]), metadata["finished"] == "1", json.loads(metadata["state"]))
+        ours = metadata["recipe"] == key.recipe and (found.finished or metadata["machine"] == key.machine)
     except (SafetensorError, OSError, ValueError, KeyError):
         print(f"{path} is damaged")
         return None
+    return found if ours else None
 
 
-def stored_step(path: Path, key: Key) -> int:
-    """Steps done by the newest checkpoint that can be taken up, or -1."""
-    for one in (path, previous(path)):
-        found = _read(one, key, with_tensors=False)
-        if found is not None:
-            return found[0].step
-    return -1
+def stored_steps(path: Path, key: Key) -> dict[int, Path]:
+    """Steps done by the checkpoints at `path` that can be taken up, newest first, and the file of each."""
+    files = [one for one in (path, previous(path)) if one.is_file()]
+    found = [(one, _stored(one, key)) for one in files]
+    return {stored.step: file for file, stored in found if stored is not None}
 
 
-def load_checkpoint(
-    path: Path,
-    module: nn.Module,
-    optimizers: Sequence[torch.optim.Optimizer],
-    key: Key,
-    step: int | None = None,
-) -> Stored | None:
-    """Restore module and optimisers from the newest checkpoint at `path` that is whole, or None when there is none to take up.
-
-    step: take up this step's checkpoint alone.
-    """
-    for one in (path, previous(path)):
-        found = _read(one, key)
-        if found is None or (step is not None and found[0].step != step):
-            continue
-        stored, tensors = found
-        module.load_state_dict(
-            {
-                name.removeprefix("model/"): value
-                for name, value in tensors.items()
-                if name.startswith("model/")
-            }
-        )
-        for place, optimizer in enumerate(optimizers):
-            _restore(optimizer, f"optimizer/{place}/", tensors)
-        return stored
-    return None
+def read_checkpoint(file: Path, key: Key) -> Checkpoint:
+    """The checkpoint in a file of `stored_steps`. Raises CheckpointError when it cannot be read."""
+    stored = _stored(file, key)
+    try:
+        with safe_open(file, framework="pt") as tensors:
+            read = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"{file}: the checkpoint cannot be read: {error}; delete it and start again"
+        ) from error
+    if stored is None:
+        raise CheckpointError(f"{file}: the checkpoint changed while it was read; start again")
+    weights = {name.removeprefix("model/"): read[name] for name in read if name.startswith("model/")}
+    optimizers = {name: value for name, value in read.items() if name.startswith("optimizer/")}
+    return Checkpoint(stored, weights, optimizers)
 
 
-def _restore(optimizer: torch.optim.Optimizer, prefix: str, tensors: dict[str, Tensor]) -> None:
-    state = optimizer.state_dict()
-    for name, value in tensors.items():
-        if name.startswith(prefix):
-            number, entry = name.removeprefix(prefix).split("/")
-            state["state"].setdefault(int(number), {})[entry] = value
-    optimizer.load_state_dict(state)
-
-
-def drop_checkpoints(path: Path) -> None:
-    """Remove a checkpoint and the one before it."""
-    for one in (path, previous(path)):
-        one.unlink(missing_ok=True)
+def restore_optimizers(optimizers: Sequence[torch.optim.Optimizer], tensors: Mapping[str, Tensor]) -> None:
+    """Give optimisers the states that a checkpoint has of them. tensors: `Checkpoint.optimizers`."""
+    for place, optimizer in enumerate(optimizers):
+        state = optimizer.state_dict()
+        for name, value in tensors.items():
+            _, of, number, entry = name.split("/")
+            if int(of) == place:
+                state["state"].setdefault(int(number), {})[entry] = value
+        optimizer.load_state_dict(state)

@@ -58,7 +58,6 @@ class Processes:
         self.precision = precision
         self.device = self.fabric.device
         self.world, self.rank = self.fabric.world_size, self.fabric.global_rank
-        self.scaler = torch.amp.GradScaler(enabled=precision == "fp16")
 
     @property
     def is_first(self) -> bool:

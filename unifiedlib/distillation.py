@@ -96,10 +96,8 @@ class Teachers(nn.Module):
     summed, over all images of the task, those without a label in one set included: there the teacher knows more than the
     labels say. The student's scores come from its own proxies, which learn from them too.
 
-    whole_batch: similarities are between images of a batch, so a batch cannot be taken in pieces whose losses add up.
+    Similarities are between images of a batch, so a batch cannot be taken in pieces, or in processes, whose losses add up.
     """
-
-    whole_batch = True
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from unifiedlib.binarization import binarize
 from unifiedlib.contract import Collection
-from unifiedlib.files import atomic_folder
+from unifiedlib.files import atomic_folder, large_write
 from unifiedlib.model import EmbeddingModel, to_images
 from unifiedlib.progress import progress
 
@@ -32,7 +32,8 @@ def write_embeddings(
 ) -> np.ndarray:
     """Embed the test items and write `items.npy`, `float.npy` and `codes.npy` as one folder; returns the float vectors.
 
-    Raises ValueError when the model was made for pictures of another size, or gives values that are not finite.
+    Raises ValueError when the model was made for pictures of another size, or gives values that are not finite, and WriteError
+    when the disk is full.
     """
     size = collection.pixels.shape[1]
     if model.settings.size != size:
@@ -41,8 +42,10 @@ def write_embeddings(
         )
     items = collection.test_items()
     embeddings = embed(model, collection.pixels[items], batch_size)
-    with atomic_folder(folder) as aside:
+    codes = binarize(embeddings)
+    needed = items.nbytes + embeddings.nbytes + codes.nbytes
+    with large_write(folder, needed), atomic_folder(folder) as aside:
         np.save(aside / "items.npy", items, allow_pickle=False)
         np.save(aside / "float.npy", embeddings, allow_pickle=False)
-        np.save(aside / "codes.npy", binarize(embeddings), allow_pickle=False)
+        np.save(aside / "codes.npy", codes, allow_pickle=False)
     return embeddings

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from unifiedlib.augmentation import AugmentationSettings, random_views
 from unifiedlib.contract import Collection
-from unifiedlib.files import atomic_path
+from unifiedlib.files import atomic_path, large_write
 from unifiedlib.model import EmbeddingModel, to_images
 from unifiedlib.progress import progress
 
@@ -55,7 +55,7 @@ def cached_features(
 ) -> np.ndarray:
     """`pooled_features` of an untouched trunk, float32 [views x n x width]: whole pictures first, then random views.
 
-    They are kept in `folder` under a name that depends on all that shapes them.
+    They are kept in `folder` under a name that depends on all that shapes them. Raises WriteError when the disk is full.
     """
     made = model.settings
     key = [
@@ -72,11 +72,13 @@ def cached_features(
     name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
     path = folder / f"features-{name}.npy"
     if not path.is_file():
-        pooled = [
-            pooled_features(model, collection.pixels, items, batch_size, settings if view else None, view)
-            for view in range(views)
-        ]
-        with atomic_path(path) as aside:
-            np.save(aside, np.stack(pooled), allow_pickle=False)
+        pooled = np.stack(
+            [
+                pooled_features(model, collection.pixels, items, batch_size, settings if view else None, view)
+                for view in range(views)
+            ]
+        )
+        with large_write(path, pooled.nbytes), atomic_path(path) as aside:
+            np.save(aside, pooled, allow_pickle=False)
     stored: np.ndarray = np.load(path, allow_pickle=False)
     return stored

@@ -11,6 +11,33 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+from safetensors import SafetensorError
+
+MIB = 2**20
+
+
+class WriteError(OSError):
+    """A file could not be written; the message says which, why, and what to do."""
+
+
+def why_not_written(path: Path, needed: int, error: Exception) -> str:
+    """What to tell the user when `needed` bytes could not be written to `path`: is the disk full, or what else is wrong?"""
+    free = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+    reason = (
+        f"the disk is full ({needed / MIB:,.0f} MiB are needed, {free / MIB:,.0f} are free)"
+        if free < needed
+        else f"writing failed ({error})"
+    )
+    return f"{path} could not be written: {reason}; mend that and start again"
+
+
+@contextmanager
+def large_write(path: Path, needed: int) -> Iterator[None]:
+    """Turn what the disk says while `needed` bytes are written to `path` into a WriteError that a user understands."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise WriteError(why_not_written(path, needed, error)) from error
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def spread(loss: Tensor, world: int) -> Tensor:
 
 
 class Learner(nn.Module):
-    """The model that is trained, the weights of its losses, and its teachers, where it has some.
+    """The model that is trained, and what its losses need: their weights, teachers if any, and their scale with fp16.
 
     A loss is named: `<task>/<label set>` for the label sets' own, `teacher <task>/<label set>` and `distilled <task>` for
     those of the teachers.
@@ -60,6 +60,7 @@ class Learner(nn.Module):
         self.classes_per_step = settings.classes_per_step
         self.distillation = settings.distillation
         self.weighting = make_weighting(settings.weighting, list(model.classes))
+        self.scaler = torch.amp.GradScaler(enabled=settings.precision == "fp16")
         self.teachers: Teachers | None = None
         if settings.distillation and model.classes:
             self.teachers = Teachers(
@@ -73,9 +74,14 @@ class Learner(nn.Module):
 
     @property
     def whole_batch(self) -> bool:
-        """Whether a batch must not be cut into pieces, because its images see each other."""
+        """Whether a loss needs all images of a batch, because they see each other: pieces' losses would not add up to it."""
         heads = any(getattr(head, "whole_batch", False) for head in self.heads.values())
         return self.teachers is not None or heads
+
+    @property
+    def is_sharded(self) -> bool:
+        """Whether some label set's proxies are spread over the processes."""
+        return any(self.sharded(key) for key in self.heads)
 
     def sharded(self, key: str) -> bool:
         """Whether a label set's proxies are spread over the processes."""
@@ -116,6 +122,15 @@ class Learner(nn.Module):
                 if full is not None:
                     state[f"model.heads.{key}.proxies"] = full
         return state
+
+    def load_whole_state(self, state: dict[str, Tensor]) -> None:
+        """Take what this process holds out of weights as one process alone would hold them."""
+        own = dict(state)
+        for key, head in self.heads.items():
+            if isinstance(head, ShardedProxyHead):
+                name = f"model.heads.{key}.proxies"
+                own[name] = head.own_block(own[name])
+        self.load_state_dict(own)
 
     def carried(self, labels: Tensor) -> dict[str, int]:
         """How many images each loss is a mean over. labels: int64 [n x label sets]."""

@@ -90,6 +90,8 @@ class Mix:
         self.samplers = samplers
         self.sizes = sizes
         self.n_positions = per_task // self.unit * len(samplers)
+        # Steps in which every task has its turn.
+        self.cycle = len(samplers) if mix == "round_robin" else 1
         self._start = 0
         self._drawn = [0] * len(samplers)
         self._losses: list[float] = []

@@ -15,7 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from unifiedlib.files import atomic_folder, write_json
+from unifiedlib.files import atomic_folder, large_write, write_json
 from unifiedlib.losses import ProxyHead
 from unifiedlib.other_losses import LibraryHead, make_head
 from unifiedlib.pooling import make_pool
@@ -133,12 +133,14 @@ def to_images(pixels: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
 
 
 def save_model(folder: Path, model: EmbeddingModel, about: dict[str, object], history: str) -> None:
-    """Write `model.safetensors`, `model.json` and `history.csv` (given as text) as one folder, or not at all."""
-    with atomic_folder(folder) as aside:
-        save_file(
-            {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()},
-            aside / "model.safetensors",
-        )
+    """Write `model.safetensors`, `model.json` and `history.csv` (given as text) as one folder, or not at all.
+
+    Raises WriteError when the disk is full or fails.
+    """
+    tensors = {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+    needed = sum(tensor.nbytes for tensor in tensors.values())
+    with large_write(folder, needed), atomic_folder(folder) as aside:
+        save_file(tensors, aside / "model.safetensors")
         write_json(aside / "model.json", {"model": asdict(model.settings), "classes": model.classes, **about})
         (aside / "history.csv").write_text(history, encoding="utf-8")
 

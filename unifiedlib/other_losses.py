@@ -45,9 +45,9 @@ class LibraryHead(nn.Module):
     margin: 0 is the library's own; an angle in degrees for the two ArcFaces (28.6), a cosine for the others (0.35, 0.1).
     generator: draws the first proxies as `ProxyHead` does; from equal generators both start alike (but for sub-centres).
 
-    whole_batch: whether the loss needs a batch in one piece. Proxy anchor does: it is a mean over *classes* of a log of a sum
-    over all images, so the losses of pieces, or of processes, do not add up to that of the batch. The others are means over
-    images, whose pieces add up by their share of the labelled images.
+    whole_batch: whether the loss needs all images of a batch together. Proxy anchor does: it is a mean over *classes* of a log
+    of a sum over all images, so the losses of pieces, or of processes, do not add up to that of the batch. The others are means
+    over images, whose pieces add up by their share of the labelled images.
     """
 
     def __init__(

@@ -21,6 +21,7 @@ from unifiedlib.devices import Processes
 from unifiedlib.learner import Learner, spread
 from unifiedlib.mixing import Mix
 from unifiedlib.progress import progress
+from unifiedlib.sharding import gathered
 from unifiedlib.train_settings import LOG_EVERY
 from unifiedlib.training_data import TrainingData
 
@@ -42,7 +43,12 @@ def step_down(step: int, steps: int) -> float:
     return 1.0 if step < steps / 2 else 0.1
 
 
-SCHEDULES = {"cosine": cosine, "step": step_down}
+def constant(step: int, steps: int) -> float:
+    """Factor of the learning rate at `step` of `steps`: always 1."""
+    return 1.0
+
+
+SCHEDULES = {"cosine": cosine, "step": step_down, "constant": constant}
 
 
 @dataclass
@@ -110,11 +116,13 @@ class Measured:
     losses: dict[str, float]
     squares: dict[str, float]
 
-    def gradient_shares(self) -> Row:
-        """Each loss's part of the gradients' lengths, as `gradient <loss>`; they add up to 1."""
-        lengths = {name: math.sqrt(value) for name, value in self.squares.items()}
-        total = sum(lengths.values()) or 1.0
-        return {f"gradient {name}": length / total for name, length in lengths.items()}
+
+def gradient_shares(batches: list[Measured]) -> Row:
+    """Each loss's part of the gradients' lengths over some batches, as `gradient <loss>`; they add up to 1."""
+    squares = pd.DataFrame([one.squares for one in batches]).sum()
+    lengths = {str(name): math.sqrt(value) for name, value in squares.items()}
+    total = sum(lengths.values()) or 1.0
+    return {f"gradient {name}": length / total for name, length in lengths.items()}
 
 
 def _pieces(phase: Phase, items: np.ndarray, labels: Tensor, step: int, at_once: int) -> Iterator[Piece]:
@@ -143,22 +151,42 @@ def add_gradients(
         with processes.autocast():
             pooled = phase.pool(piece.inputs)
             embeddings = learner.model.project(pooled)
-        found = learner.losses(pooled.float(), embeddings.float(), piece.labels.to(processes.device), classes)
+        if not embeddings.requires_grad:
+            # Cached features without a Linear behind them: only the proxies learn, but who pulls at the embeddings is measured.
+            embeddings.requires_grad_()
+        found = _losses(learner, processes, pooled.float(), embeddings.float(), piece, classes)
         own, everyone = learner.carried(piece.labels), learner.carried(piece.everyone)
-        parts = {
-            name: spread(found[name], processes.world) * (everyone[name] / carried[name])
-            if learner.sharded(name)
-            else found[name] * (own[name] / carried[name])
-            for name in present
-        }
+        parts = {}
+        for name in present:
+            if learner.whole_batch:
+                parts[name] = found[name] / processes.world
+            elif learner.sharded(name):
+                parts[name] = spread(found[name], processes.world) * (everyone[name] / carried[name])
+            else:
+                parts[name] = found[name] * (own[name] / carried[name])
         if lengths:
             squares += _squares(parts, embeddings)
         total = learner.combine(parts, len(piece.everyone) / len(items) / processes.world)
-        processes.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+        learner.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
         losses += torch.stack([parts[name].detach() for name in present])
     processes.sum_gradients(learner.summed())
     both = processes.sum(torch.stack([losses, squares])).tolist()
     return Measured(*(dict(zip(present, row, strict=True)) for row in both))
+
+
+def _losses(
+    learner: Learner,
+    processes: Processes,
+    pooled: Tensor,
+    embeddings: Tensor,
+    piece: Piece,
+    classes: dict[str, Tensor],
+) -> dict[str, Tensor]:
+    """Each loss of this process's images, or, where images see each other, of those of all processes."""
+    labels = piece.labels.to(processes.device)
+    if learner.whole_batch and processes.world > 1:
+        pooled, embeddings, labels = gathered(pooled), gathered(embeddings), gathered(labels)
+    return learner.losses(pooled, embeddings, labels, classes)
 
 
 def _squares(parts: dict[str, Tensor], embeddings: Tensor) -> Tensor:
@@ -172,20 +200,26 @@ def _squares(parts: dict[str, Tensor], embeddings: Tensor) -> Tensor:
     )
 
 
-def _task_losses(seen: list[Row], tasks: list[str]) -> dict[str, float]:
+def _mean_losses(seen: list[Measured]) -> dict[str, float]:
+    """Each loss, the mean over the steps that have it."""
+    return {str(name): value for name, value in pd.DataFrame([one.losses for one in seen]).mean().items()}
+
+
+def _task_losses(seen: list[Measured], tasks: list[str]) -> dict[str, float]:
     """Each task's loss, the mean over its label sets and the steps seen."""
-    means = pd.DataFrame(seen).mean()
+    means = _mean_losses(seen)
     return {
-        task: float(
-            np.mean([value for name, value in means.items() if str(name).startswith(f"loss {task}/")])
-        )
+        task: float(np.mean([value for name, value in means.items() if name.startswith(f"{task}/")]))
         for task in tasks
     }
 
 
-def _row(phase: Phase, learner: Learner, done: int, rate: float, seen: list[Row], last: Measured) -> Row:
-    row = {"phase": phase.number, "step": done, "learning_rate": rate, **pd.DataFrame(seen).mean().to_dict()}
-    row |= last.gradient_shares()
+def _row(phase: Phase, learner: Learner, done: int, rate: float, seen: list[Measured]) -> Row:
+    """A row of the history. seen: what the steps since the row before gave."""
+    means = _mean_losses(seen)
+    row = {"phase": phase.number, "step": done, "learning_rate": rate}
+    row |= {f"loss {name}": value for name, value in means.items()}
+    row |= gradient_shares(seen[-phase.mix.cycle :])
     weights = learner.weighting.weights()
     if set(weights.values()) != {1.0}:
         row |= {f"weight {key}": value for key, value in weights.items()}
@@ -203,22 +237,21 @@ def validate(learner: Learner, data: TrainingData, embed: Callable[[np.ndarray],
         return learner.accuracy(embed(data.held_out), data.labels[data.held_out])
 
 
-def _take_step(phase: Phase, learner: Learner, data: TrainingData, step: int, log: bool) -> Measured:
+def _take_step(phase: Phase, learner: Learner, data: TrainingData, step: int, lengths: bool) -> Measured:
     learner.train()
     for optimizer in phase.optimizers:
         optimizer.zero_grad()
     items = phase.mix.batch(step)
     gradnorm = learner.weighting.needs_norms
-    measured = add_gradients(
-        learner, phase, items, torch.from_numpy(data.labels[items]), step, log or gradnorm
-    )
+    labels = torch.from_numpy(data.labels[items])
+    measured = add_gradients(learner, phase, items, labels, step, lengths or gradnorm)
     loss = sum(measured.losses.values())
     if not math.isfinite(loss):
         where = f"phase {phase.number}, step {step}"
         raise TrainingError(f"the loss became {loss} in {where}: lower its learning rate. {phase.kept}")
     for optimizer in phase.optimizers:
-        phase.processes.scaler.step(optimizer)
-    phase.processes.scaler.update()
+        learner.scaler.step(optimizer)
+    learner.scaler.update()
     if gradnorm:
         own = {key: measured.losses[key] for key in measured.losses if key in learner.model.classes}
         learner.weighting.update(own, {key: math.sqrt(measured.squares[key]) for key in own})
@@ -230,18 +263,18 @@ def run_phase(learner: Learner, data: TrainingData, phase: Phase, start: int, be
 
     Raises TrainingError when a loss or a weight is not finite, or a checkpoint cannot be written.
     """
-    seen: list[Row] = []
+    seen: list[Measured] = []
     began = perf_counter()
     steps = range(start, phase.steps)
     shown = progress(steps, len(steps), f"{phase.label}, phase {phase.number}, step")
     for step in shown if phase.processes.is_first else steps:
         rate = phase.set_rates(step)
         done = step + 1
-        log = done % LOG_EVERY == 0 or done == phase.steps
-        measured = _take_step(phase, learner, data, step, log)
-        seen.append({f"loss {name}": value for name, value in measured.losses.items()})
+        next_row = min(phase.steps, done + -done % LOG_EVERY)
+        log = done == next_row
+        seen.append(_take_step(phase, learner, data, step, lengths=next_row - done < phase.mix.cycle))
         if log:
-            row = _row(phase, learner, done, rate, seen, measured)
+            row = _row(phase, learner, done, rate, seen)
             images = len(seen) * sum(phase.mix.counts(step).values())
             speed = images / (perf_counter() - began)
             been.throughput.append({"phase": phase.number, "step": done, "images_per_second": speed})

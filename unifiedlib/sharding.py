@@ -70,20 +70,29 @@ def _pieces(proxies: Tensor) -> list[Tensor]:
     return [proxies[start : start + ROWS_AT_ONCE] for start in range(0, len(proxies), ROWS_AT_ONCE)]
 
 
-class _GatherEmbeddings(torch.autograd.Function):
-    """`_gather` with a gradient: that of a process' own embeddings, summed over what all processes did with them."""
+class _GatherRows(torch.autograd.Function):
+    """`_gather` with a gradient, see `gathered`."""
 
     @staticmethod
-    def forward(ctx: Any, embeddings: Tensor, group: Group) -> Tensor:
-        everyone, ctx.sizes = _gather(embeddings, group)
+    def forward(ctx: Any, rows: Tensor, group: Group) -> Tensor:
+        everyone, ctx.sizes = _gather(rows, group)
         ctx.group = group
-        return everyone.clone() if everyone is embeddings else everyone
+        return everyone.clone() if everyone is rows else everyone
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         total = _reduce(gradient.clone(memory_format=torch.contiguous_format), dist.ReduceOp.SUM, ctx.group)
         return _own_part(total, ctx.sizes, ctx.group), None
+
+
+def gathered(rows: Tensor, group: Group = None) -> Tensor:
+    """The rows [n_local x ...] of all processes, one process after the other, [n x ...]; every process must call it.
+
+    The gradient of a process' own rows is the sum over what all processes did with them.
+    """
+    everyone: Tensor = _GatherRows.apply(rows, group)
+    return everyone
 
 
 class _ShardedCrossEntropy(torch.autograd.Function):
@@ -123,7 +132,7 @@ class ShardedProxyHead(nn.Module):
 
     Arguments as of `ProxyHead`; from the same generator the first proxies are the same, however many processes share them,
     and no process holds more than its own block. group: the processes, by default all of them.
-    Its `state_dict` is that of the own block; `full_proxies` and `load_full` are for files that hold the whole head.
+    Its `state_dict` is that of the own block; `full_proxies` and `own_block` are for files that hold the whole head.
     """
 
     def __init__(
@@ -164,7 +173,7 @@ class ShardedProxyHead(nn.Module):
             known = everyones != NO_LABEL
             if not known.any():
                 return embeddings.sum() * 0.0
-            images = _GatherEmbeddings.apply(embeddings.to(self.proxies.dtype), self.group)[known]
+            images = gathered(embeddings.to(self.proxies.dtype), self.group)[known]
             proxies, columns = self._own_share(everyones[known], classes)
             logits = images @ F.normalize(proxies, dim=1).T / self.temperature
             loss: Tensor = _ShardedCrossEntropy.apply(logits, columns, self.group)
@@ -208,13 +217,12 @@ class ShardedProxyHead(nn.Module):
                 part.copy_(arrived)
         return full
 
-    @torch.no_grad()
-    def load_full(self, proxies: Tensor) -> None:
-        """Take this process' block out of all proxies [n_classes x dim], which may be mapped from a file.
+    def own_block(self, proxies: Tensor) -> Tensor:
+        """This process' block [n_own x dim] of all proxies [n_classes x dim], a view.
 
         Raises ValueError when they are not as many or not as wide.
         """
         expected = (self.n_classes, self.proxies.shape[1])
         if tuple(proxies.shape) != expected:
             raise ValueError(f"these proxies are {tuple(proxies.shape)}, this head's are {expected}")
-        self.proxies.copy_(proxies[self.start : self.stop])
+        return proxies[self.start : self.stop]

@@ -62,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             training.run()
             if training.processes.is_first:
                 print(
-                    f"{training.label}: trained by {training.processes.world}, in {training.checkpoint_file}"
+                    f"{training.label}: trained by {training.processes.world}, in {training.files.finished_file}"
                 )
     except (ValueError, OSError, TrainingError) as error:
         print(error, file=sys.stderr)

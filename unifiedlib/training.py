@@ -18,14 +18,7 @@ from timm.models import group_parameters
 from torch import Tensor
 
 from unifiedlib.augmentation import AugmentationSettings, draw_views, show
-from unifiedlib.checkpoint import (
-    Key,
-    Stored,
-    drop_checkpoints,
-    load_checkpoint,
-    save_checkpoint,
-    stored_step,
-)
+from unifiedlib.checkpoint import CheckpointError, Key
 from unifiedlib.contract import Collection
 from unifiedlib.devices import Processes
 from unifiedlib.features import cached_features
@@ -34,8 +27,8 @@ from unifiedlib.mixing import Mix
 from unifiedlib.model import EmbeddingModel, ModelSettings, save_model, to_images
 from unifiedlib.optimizers import make_optimizers
 from unifiedlib.phases import Phase, Progress, Row, TrainingError, run_phase
+from unifiedlib.resuming import Checkpoints
 from unifiedlib.sampling import generator_for
-from unifiedlib.sharding import ShardedProxyHead
 from unifiedlib.train_settings import TrainSettings
 from unifiedlib.training_data import TrainingData, iterations_per_epoch, training_data
 from unifiedlib.trunk import trunk_width
@@ -109,16 +102,9 @@ class Training:
         return Key(*(hashlib.sha256(json.dumps(one).encode()).hexdigest()[:16] for one in (recipe, machine)))
 
     @property
-    def checkpoint_file(self) -> Path:
-        """Where this training's checkpoint lies, if there is one. Trainings by other settings or data have files of their own."""
-        return self.checkpoints / self.variant / f"seed-{self.seed}-{self.key.recipe}.safetensors"
-
-    def _own_file(self, learner: Learner) -> Path:
-        """The file of this process: with label sets spread over processes each has one."""
-        if not any(isinstance(head, ShardedProxyHead) for head in learner.heads.values()):
-            return self.checkpoint_file
-        part = f"{self.checkpoint_file.stem}.part-{self.processes.rank + 1}-of-{self.processes.world}"
-        return self.checkpoint_file.with_name(f"{part}.safetensors")
+    def files(self) -> Checkpoints:
+        """This training's checkpoints."""
+        return Checkpoints(self.checkpoints / self.variant, self.seed, self.key, self.processes)
 
     def model(self, classes: dict[str, list[str]]) -> EmbeddingModel:
         """A new model; `imagenet` is as wide as its trunk, so that nothing in it is random."""
@@ -201,7 +187,8 @@ class Training:
             validate_every=steps,
             kept="Nothing was written.",
             processes=processes,
-            schedule=settings.schedule,
+            # BMVC 2019 drops the rate within the epochs of the second phase.
+            schedule="constant" if settings.schedule == "step" else settings.schedule,
         )
 
     def phase_two(self, learner: Learner, data: TrainingData) -> Phase:
@@ -227,8 +214,9 @@ class Training:
             return torch.cat([model(to_images(pixels[part], processes.device)) for part in parts])
 
         def checkpoint(done: int, history: list[Row]) -> None:
-            if done % settings.checkpoint_every == 0 or done == steps:
-                self._save(learner, optimizers, mix, done, steps, history)
+            if done % settings.checkpoint_every == 0 and done < steps:
+                self._check_finite(learner, done)
+                self.files.save(learner, optimizers, done, self._state(learner, mix, history))
 
         return Phase(
             label=self.label,
@@ -242,52 +230,37 @@ class Training:
             embed_whole=embed_whole,
             images_at_once=settings.images_at_once,
             validate_every=per_epoch,
-            kept=f"The last checkpoint, if any, is kept in {self.checkpoint_file}.",
+            kept=f"The last checkpoint, if any, is kept in {self.files.folder}.",
             processes=processes,
             schedule=settings.schedule,
             checkpoint=checkpoint,
         )
 
-    def _save(
-        self,
-        learner: Learner,
-        optimizers: list[torch.optim.Optimizer],
-        mix: Mix,
-        done: int,
-        steps: int,
-        history: list[Row],
-    ) -> None:
-        """Write a checkpoint; only one that training can go on from. Raises TrainingError when a weight is not finite."""
+    def _check_finite(self, learner: Learner, done: int) -> None:
+        """Raise TrainingError when a weight is not finite: what is kept must be something that training can go on from."""
         for name, value in learner.state_dict().items():
             if not torch.isfinite(value).all():
                 raise TrainingError(
                     f"{name} is not finite after step {done} of phase 2: lower its learning rate. "
-                    f"The checkpoint before, if any, is kept in {self.checkpoint_file}."
+                    f"The checkpoint before, if any, is kept in {self.files.folder}."
                 )
-        state = {
+
+    def _state(self, learner: Learner, mix: Mix, history: list[Row]) -> dict[str, object]:
+        """What a checkpoint holds beside tensors."""
+        return {
             "history": history,
             "mix": mix.state(),
-            "scaler": self.processes.scaler.state_dict(),
+            "scaler": learner.scaler.state_dict(),
             "processes": self.processes.world,
         }
-        path, stored = self._own_file(learner), Stored(done, done == steps, state)
-        if self.processes.is_first or path != self.checkpoint_file:
-            save_checkpoint(path, learner.state_dict(), optimizers, stored, self.key)
-        if stored.finished and path != self.checkpoint_file:
-            whole = learner.whole_state()
-            if self.processes.is_first:
-                save_checkpoint(self.checkpoint_file, whole, [], stored, self.key)
-        self.processes.wait()
 
-    def _resume(self, learner: Learner, optimizers: list[torch.optim.Optimizer], mix: Mix) -> Stored | None:
-        """Take up the newest checkpoint that every process can take up."""
-        path = self._own_file(learner)
-        step = self.processes.agree(stored_step(path, self.key))
-        stored = load_checkpoint(path, learner, optimizers, self.key, step) if step >= 0 else None
-        if stored is not None:
-            mix.load_state(cast(Any, stored.state["mix"]))
-            self.processes.scaler.load_state_dict(cast(Any, stored.state["scaler"]))
-        return stored
+    def _finish(self, learner: Learner, second: Phase, history: list[Row]) -> None:
+        """Keep the weights of a training that has ended."""
+        self._check_finite(learner, second.steps)
+        try:
+            self.files.finish(learner, second.steps, self._state(learner, second.mix, history))
+        except CheckpointError as error:
+            raise TrainingError(str(error)) from error
 
     def run(self) -> Trained:
         """Train, or take up a killed training, or pick up one that `python -m unifiedlib.train` has finished."""
@@ -297,22 +270,31 @@ class Training:
             return Trained(self.model({}).eval(), history, nothing, 1)
         data = training_data(self.collection, self.learned, self.settings.validation_share, self.seed)
         learner = self.learner(data)
+        ended = self.files.take_up_finished(learner)
+        if ended is not None:
+            print(f"taking up {self.label}, after step {ended.step}, its last")
+            history = pd.DataFrame(ended.state["history"])
+            return Trained(learner.model.eval(), history, nothing, cast(int, ended.state["processes"]))
+        been = self._train(learner, data)
+        throughput = pd.DataFrame(been.throughput) if been.throughput else nothing
+        return Trained(learner.model.eval(), pd.DataFrame(been.history), throughput, self.processes.world)
+
+    def _train(self, learner: Learner, data: TrainingData) -> Progress:
+        """Train from the start, or from the last checkpoint of a killed training."""
         second = self.phase_two(learner, data)
-        resumed = self._resume(learner, second.optimizers, second.mix)
-        been, start, trained_by = Progress(), 0, self.processes.world
+        resumed = self.files.take_up(learner, second.optimizers)
+        been, start = Progress(), 0
         if resumed is None:
             run_phase(learner, data, self.phase_one(learner, data), 0, been)
         else:
-            start = second.steps if resumed.finished else resumed.step
+            print(f"taking up {self.label}, after step {resumed.step}")
+            second.mix.load_state(cast(Any, resumed.state["mix"]))
+            learner.scaler.load_state_dict(cast(Any, resumed.state["scaler"]))
             been.history.extend(cast(list[Row], resumed.state["history"]))
-            trained_by = cast(int, resumed.state["processes"])
-            print(
-                f"taking up {self.label}, after step {resumed.step}"
-                + (", its last" if resumed.finished else "")
-            )
+            start = resumed.step
         run_phase(learner, data, second, start, been)
-        throughput = pd.DataFrame(been.throughput) if been.throughput else nothing
-        return Trained(learner.model.eval(), pd.DataFrame(been.history), throughput, trained_by)
+        self._finish(learner, second, been.history)
+        return been
 
     def save(self, folder: Path, trained: Trained) -> None:
         """Write the model's folder."""
@@ -328,5 +310,5 @@ class Training:
         save_model(folder, trained.model, about, trained.history.to_csv(index=False, lineterminator="\n"))
 
     def forget(self) -> None:
-        """Drop the checkpoint: call it when all that a stage writes is written, since a killed stage loses its output."""
-        drop_checkpoints(self.checkpoint_file)
+        """Drop the checkpoints: call it when all that a stage writes is written, since a killed stage loses its output."""
+        self.files.forget()

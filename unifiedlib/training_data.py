@@ -23,7 +23,9 @@ class TrainingData:
 
     classes: class names per label set, keyed `task/label_set`; the order of its keys is the order of the columns of `labels`.
     labels: int64 [n_items x n_label_sets], class numbers, `NO_LABEL` where a label set says nothing of an item. Row i is item i.
-    trained, held_out: item numbers, int64, ascending, disjoint. main: per task, the column that its batches are balanced by.
+    trained, held_out: item numbers, int64, ascending, disjoint. An item that any task of the collection holds out is trained on
+    by no variant: so those that share a task see the same images of it.
+    main: per task, the column that its batches are balanced by.
     """
 
     classes: dict[str, list[str]]
@@ -65,16 +67,29 @@ def _hold_out(rows: pd.DataFrame, share: float, key: tuple[int | str, ...]) -> n
     return np.unique(np.concatenate(chosen)) if chosen else np.empty(0, np.int64)
 
 
+def _held_out(collection: Collection, share: float, seed: int) -> np.ndarray:
+    """Items to validate on, of all tasks of the collection, whichever of them a variant learns from."""
+    if not 0 <= share < 0.5:
+        raise ValueError(f"validation_share is {share}; it must lie in [0, 0.5)")
+    chosen = [np.empty(0, np.int64)]
+    for task, spec in collection.tasks.items():
+        rows = collection.training_rows(task)
+        main = rows[rows["label_set"] == spec.label_set]
+        chosen.append(_hold_out(main, share, ("hold out", seed, collection.name, task)))
+    return np.unique(np.concatenate(chosen))
+
+
 def training_data(
     collection: Collection, tasks: Sequence[str], validation_share: float, seed: int
 ) -> TrainingData:
-    """The training data of `tasks`. The images held out of a task are the same whatever other tasks there are."""
-    if not 0 <= validation_share < 0.5:
-        raise ValueError(f"validation_share is {validation_share}; it must lie in [0, 0.5)")
+    """The training data of `tasks`. The images held out of a task are the same whatever other tasks are learned.
+
+    Raises ValueError for a share outside [0, 0.5), and for a task without training items.
+    """
+    out = _held_out(collection, validation_share, seed)
     classes: dict[str, list[str]] = {}
     columns: list[np.ndarray] = []
     main: dict[str, int] = {}
-    held_out: list[np.ndarray] = []
     for task in tasks:
         rows = collection.training_rows(task)
         label_set = collection.tasks[task].label_set
@@ -88,13 +103,12 @@ def training_data(
             column[part["item"].to_numpy()] = numbers
             if name == label_set:
                 main[task] = len(columns)
-                held_out.append(_hold_out(part, validation_share, ("hold out", seed, collection.name, task)))
             classes[f"{task}/{name}"] = [str(label) for label in names]
             columns.append(column)
     labels = np.stack(columns, axis=1)
-    out = np.unique(np.concatenate(held_out))
-    trained = np.setdiff1d(np.flatnonzero((labels != NO_LABEL).any(axis=1)), out)
-    return TrainingData(classes, labels, trained, out, main)
+    labelled = np.flatnonzero((labels != NO_LABEL).any(axis=1))
+    trained, held_out = np.setdiff1d(labelled, out), np.intersect1d(labelled, out)
+    return TrainingData(classes, labels, trained, held_out, main)
 
 
 def iterations_per_epoch(collection: Collection, batch_size: int) -> int:

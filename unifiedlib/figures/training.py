@@ -114,15 +114,26 @@ def _task_of(name: str) -> str:
     return name.split()[-1].split("/")[0]
 
 
+def _with_prefix(history: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """Of a tidy history the values whose name begins so: seed, step, loss (the rest of the name), value."""
+    rows = history[history["name"].str.startswith(prefix)]
+    return rows.assign(loss=rows["name"].str.removeprefix(prefix))[["seed", "step", "loss", "value"]]
+
+
 def gradient_table(histories: Mapping[int, pd.DataFrame]) -> pd.DataFrame:
-    """Each task's share of the gradients' lengths at the embeddings, mean over seeds: a row per step, a column per task."""
+    """Each task's share of the gradients' lengths at the embeddings, mean over seeds: a row per step, a column per task.
+
+    Each gradient counts with the weight that its loss had then.
+    """
     history = long_history(histories)
-    rows = history[history["name"].str.startswith("gradient ")]
-    tasks = rows["name"].str.removeprefix("gradient ").map(_task_of)
-    shares = (
-        rows.assign(task=tasks).groupby(["step", "task", "seed"], sort=False)["value"].sum().reset_index()
+    rows = _with_prefix(history, "gradient ").merge(
+        _with_prefix(history, "weight "), how="left", on=["seed", "step", "loss"], suffixes=("", "_weight")
     )
-    return shares.pivot_table(index="step", columns="task", values="value", sort=False).fillna(0.0)
+    rows = rows.assign(task=rows["loss"].map(_task_of), pull=rows["value"] * rows["value_weight"].fillna(1.0))
+    pulls = rows.groupby(["step", "task", "seed"], sort=False)["pull"].sum().reset_index()
+    totals = pulls.groupby(["step", "seed"])["pull"].transform("sum")
+    shares = pulls.assign(share=pulls["pull"] / totals.where(totals > 0, 1.0))
+    return shares.pivot_table(index="step", columns="task", values="share", sort=False).fillna(0.0)
 
 
 def gradient_shares(histories: Mapping[int, pd.DataFrame]) -> Figure:

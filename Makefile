@@ -10,13 +10,14 @@
 # make lab      JupyterLab       make test   every test              make lint     style and types
 # make bench    speed and memory beside named peers (on an idle machine)
 # make export   a model, its embeddings and its card for other programs; COLLECTION=decor VARIANT=unified SEED=0 (docs/export.md)
-# make publish  docs/results and README from the last runs
-# make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made
+# make publish  docs/results, README and the pages' tables and figures from the last runs
+# make lock     new pins         make trim   drop unused cache       make clean    remove what the pipeline made, trainings and DVC's cache too
+# make help     this list
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := repro
-.PHONY: ablations bench codes costs replay study verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean venv
+.PHONY: ablations bench codes costs replay study verdicts export publish repro photos own stl cub cars sop inshop benchmarks lab test lint lock trim clean help venv
 
 PHOTOS ?=
 COLLECTION ?= decor
@@ -140,6 +141,9 @@ lock:
 
 export: venv
 	python -m unifiedlib.export $(COLLECTION) $(VARIANT) --seed $(SEED)
+
+help:
+	@sed -n '/^#/!q;s/^# //p' Makefile
 
 publish: venv
 	python -m unifiedlib.publish

@@ -403,7 +403,7 @@ def test_losses_come_first_in_summary_and_table() -> None:
     ]
     said = ablation_story.summary(claims, [], "decor")
     assert [line.split()[1] for line in said.splitlines()] == ["**C10", "**C6", "**C5"]
-    assert "+0.100 (95 % +0.000 to +0.200)" in said
+    assert "+0.100 (95 % 0.000 to +0.200)" in said
     table = ablation_story.claims_markdown(claims).splitlines()
     assert [line.split(" | ")[0] for line in table[2:]] == ["| C10", "| C6", "| C5"]
 

@@ -239,8 +239,8 @@ def test_claim_table_colours_each_verdict_and_shows_untested_claims_without_numb
     assert "None" not in html
 
 
-def test_small_difference_has_no_minus() -> None:
-    assert signed(-0.0004) == "+0.000"
+def test_difference_that_rounds_to_zero_tells_its_side() -> None:
+    assert [signed(value) for value in (-0.0004, 0.0004, 0.0)] == ["−0.000", "+0.000", "0.000"]
 
 
 def test_plain_table_formats_numbers_and_keeps_texts() -> None:

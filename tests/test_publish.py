@@ -12,14 +12,21 @@ from unifiedlib import paths
 from unifiedlib.evaluation import SCORE_COLUMNS
 from unifiedlib.files import write_json, write_table
 from unifiedlib.publish import (
+    ABLATIONS,
     ALL,
+    CODES,
+    COSTS,
+    FINDINGS,
     PUBLISHED,
+    README,
+    REPLAY,
     SHOWN,
     ablation_markdown,
     codes_markdown,
-    codes_page,
     costs_markdown,
+    judged_markdown,
     markers,
+    publish,
     publish_ablations,
     publish_codes,
     publish_costs,
@@ -35,11 +42,30 @@ from unifiedlib.verdicts import Judged, effect_table, verdict_table, write_verdi
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+# Per part: the page, what writes it, and a file that is there where the part is published.
+PARTS: list[tuple[str, str, Callable[[Path, str], str], str]] = [
+    ("", README, published_markdown, "scores.csv"),
+    ("claims", FINDINGS, judged_markdown, "claims.json"),
+    ("ablations", ABLATIONS, ablation_markdown, "ablations-claims.json"),
+    ("codes", CODES, codes_markdown, "codes.csv"),
+    ("costs", COSTS, costs_markdown, "costs.csv"),
+    ("simulations", REPLAY, simulations_markdown, "study.json"),
+]
+
+
+@pytest.mark.parametrize(("part", "page", "content", "file"), PARTS, ids=[part[1] for part in PARTS])
 @pytest.mark.parametrize("collection", SHOWN)
-def test_readme_shows_the_published_results(collection: str) -> None:
-    readme = paths.resolve("README.md").read_text(encoding="utf-8")
-    content = published_markdown(paths.resolve(PUBLISHED), collection)
-    assert with_section(readme, collection, content) == readme, "run `make publish`"
+def test_pages_show_what_is_published(
+    part: str, page: str, content: Callable[[Path, str], str], file: str, collection: str
+) -> None:
+    published = paths.resolve(PUBLISHED)
+    if not (published / f"{collection}-{file}").is_file():
+        pytest.skip(f"no {part} of {collection} are published")
+    text = paths.resolve(page).read_text(encoding="utf-8")
+    written = content(published, collection)
+    assert with_section(text, collection, written, part) == text, "run `make publish`"
+    for mark in markers(collection, part):
+        assert text.count(mark) == 1
 
 
 @pytest.mark.parametrize(
@@ -65,15 +91,11 @@ def test_missing_marker_is_named() -> None:
         with_section("# a readme", "decor", "table\n")
 
 
-@pytest.mark.parametrize("collection", SHOWN)
-def test_readme_shows_the_published_ablations(collection: str) -> None:
-    readme = paths.resolve("README.md").read_text(encoding="utf-8")
-    published = paths.resolve(PUBLISHED)
-    start, _ = markers(collection, "ablations")
-    if start not in readme or not (published / f"{collection}-ablations-claims.json").exists():
-        pytest.skip(f"no ablations of {collection} are published")
-    content = ablation_markdown(published, collection)
-    assert with_section(readme, collection, content, "ablations") == readme, "run `make publish`"
+def write_page(path: Path, collection: str, part: str = "") -> None:
+    """A page with something stale between the markers of a part."""
+    start, end = markers(collection, part)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f"before\n{start}\nstale\n{end}\nafter\n", encoding="utf-8")
 
 
 def claim(name: str, verdict: str) -> dict[str, str | float]:
@@ -83,7 +105,7 @@ def claim(name: str, verdict: str) -> dict[str, str | float]:
 
 @pytest.fixture
 def ablated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with gathered ablations of `decor`, and a README with their markers."""
+    """A repository with gathered ablations of `decor`, and a page with their markers."""
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     rows = [
         (variant, "lens", gallery, "float", metric, k, 0.5)
@@ -111,8 +133,7 @@ def ablated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_json(tmp_path / "results/decor-ablations/claims.json", claims)
     (tmp_path / "results/decor-ablations/figures").mkdir()
     Image.new("RGB", (40, 20), "red").save(tmp_path / "results/decor-ablations/figures/loss.png")
-    start, end = markers("decor", "ablations")
-    (tmp_path / "README.md").write_text(f"before\n{start}\nstale\n{end}\nafter\n", encoding="utf-8")
+    write_page(tmp_path / ABLATIONS, "decor", "ablations")
     return tmp_path
 
 
@@ -131,21 +152,21 @@ def test_ablations_are_published_as_headline_rows_own_claims_and_figures(ablated
     claims = json.loads((ablated / "docs/results/decor-ablations-claims.json").read_text())
     assert [one["id"] for one in claims] == ["loss", "loss/arcface/lens"]
     assert (ablated / "docs/figures/decor-ablations-loss.png").is_file()
-    readme = (ablated / "README.md").read_text(encoding="utf-8")
-    assert "| loss | loss holds. | inconclusive | −0.100 (95 % −0.200 to +0.000) |" in readme
-    assert "stale" not in readme
-    assert readme.startswith("before\n")
+    page = (ablated / ABLATIONS).read_text(encoding="utf-8")
+    assert "| loss | loss holds. | inconclusive | −0.100 (95 % −0.200 to 0.000) |" in page
+    assert "stale" not in page
+    assert page.startswith("before\n")
 
 
-def test_readme_without_markers_stays_as_it_is(ablated: Path) -> None:
-    (ablated / "README.md").write_text("no markers\n", encoding="utf-8")
+def test_page_without_markers_stays_as_it_is(ablated: Path) -> None:
+    (ablated / ABLATIONS).write_text("no markers\n", encoding="utf-8")
     publish_ablations("decor")
-    assert (ablated / "README.md").read_text(encoding="utf-8") == "no markers\n"
+    assert (ablated / ABLATIONS).read_text(encoding="utf-8") == "no markers\n"
 
 
 def test_where_no_ablations_were_run_nothing_is_published(ablated: Path) -> None:
     publish_ablations("photos")
-    assert not (ablated / "docs").exists()
+    assert not (ablated / "docs/results").exists()
 
 
 # Codes
@@ -171,7 +192,7 @@ def code_rows() -> pd.DataFrame:
 
 @pytest.fixture
 def studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A repository with a study of codes of `decor`, and two pages with its markers."""
+    """A repository with a study of codes of `decor`, and a page with its markers."""
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     folder = tmp_path / "results/decor-codes"
     write_table(folder / "scores.parquet", code_rows())
@@ -180,10 +201,7 @@ def studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_json(folder / "claims.json", claims)
     (folder / "figures").mkdir()
     Image.new("RGB", (40, 20), "red").save(folder / "figures/precision_against_bytes.png")
-    start, end = markers("decor", "codes")
-    for page in ("README.md", "docs/codes.md"):
-        (tmp_path / page).parent.mkdir(exist_ok=True)
-        (tmp_path / page).write_text(f"before\n{start}\nstale\n{end}\nafter\n", encoding="utf-8")
+    write_page(tmp_path / CODES, "decor", "codes")
     return tmp_path
 
 
@@ -199,40 +217,24 @@ def test_codes_are_published_as_headline_rows_bits_claims_and_figure(studied: Pa
     assert (studied / "docs/figures/decor-codes.png").is_file()
 
 
-def test_readme_shows_equal_bytes_and_claims_and_the_page_every_size(studied: Path) -> None:
+def test_page_of_codes_shows_the_figure_the_claims_and_every_size(studied: Path) -> None:
     publish_codes("decor")
-    readme = (studied / "README.md").read_text(encoding="utf-8")
-    for line in ("| 1,024 | 256 floats | 0.650 |", "| 32 | 8 floats | 0.350 |", "| itq | itq holds. |"):
-        assert line in readme
-    page = (studied / "docs/codes.md").read_text(encoding="utf-8")
-    assert "![Precision against stored bytes](figures/decor-codes.png)" in page
-    assert "| 1 | 8 bits above zero | 0.250 |" in page
-    for text in (readme, page):
-        assert "stale" not in text
-        assert text.startswith("before\n")
+    page = (studied / CODES).read_text(encoding="utf-8")
+    for line in (
+        "![Precision against stored bytes](figures/decor-codes.png)",
+        "| 1,024 | 256 floats | 0.650 |",
+        "| 32 | 8 floats | 0.350 |",
+        "| 1 | 8 bits above zero | 0.250 |",
+        "| itq | itq holds. |",
+    ):
+        assert line in page
+    assert "stale" not in page
+    assert page.startswith("before\n")
 
 
 def test_where_codes_were_not_studied_nothing_is_published(studied: Path) -> None:
     publish_codes("photos")
     assert not (studied / "docs/results").exists()
-
-
-@pytest.mark.parametrize("collection", SHOWN)
-def test_pages_show_the_published_codes(collection: str) -> None:
-    published = paths.resolve(PUBLISHED)
-    if not (published / f"{collection}-codes.csv").exists():
-        pytest.skip(f"no study of codes of {collection} is published")
-    for name, written in (("README.md", codes_markdown), ("docs/codes.md", codes_page)):
-        text = paths.resolve(name).read_text(encoding="utf-8")
-        if markers(collection, "codes")[0] in text:
-            assert with_section(text, collection, written(published, collection), "codes") == text
-
-
-@pytest.mark.parametrize("collection", SHOWN)
-def test_page_of_codes_has_a_place_for_each_collection(collection: str) -> None:
-    page = paths.resolve("docs/codes.md").read_text(encoding="utf-8")
-    for mark in markers(collection, "codes"):
-        assert page.count(mark) == 1
 
 
 def test_specialists_are_shown_on_their_own_task_only() -> None:
@@ -247,67 +249,61 @@ def test_specialists_are_shown_on_their_own_task_only() -> None:
 
 
 def test_readme_shows_the_published_verdicts() -> None:
-    readme = paths.resolve("README.md").read_text(encoding="utf-8")
+    readme = paths.resolve(README).read_text(encoding="utf-8")
     content = verdicts_markdown(paths.resolve(PUBLISHED))
     assert with_section(readme, ALL, content, "verdicts") == readme, "run `make verdicts publish`"
 
 
 def test_verdicts_are_copied_with_their_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    start, end = markers(ALL, "verdicts")
-    (tmp_path / "README.md").write_text(f"# a readme\n{start}\nold\n{end}\n", encoding="utf-8")
+    write_page(tmp_path / README, ALL, "verdicts")
     publish_verdicts()
-    assert "old" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "stale" in (tmp_path / README).read_text(encoding="utf-8")
 
     judged = [Judged("decor", (claim("C1", "not replicated"), claim("C1/lens", "not replicated")), 3)]
     write_verdicts(tmp_path / "verdicts", verdict_table(judged), effect_table(judged, {}))
     Image.new("RGB", (20, 10), "white").save(tmp_path / "verdicts/forest.png")
     publish_verdicts()
-    readme = (tmp_path / "README.md").read_text(encoding="utf-8")
-    assert "✗ not replicated<br>−0.100 (−0.200 to +0.000)" in readme
+    readme = (tmp_path / README).read_text(encoding="utf-8")
+    assert "| | claim | `decor`, 3 seeds |" in readme
+    assert "✗ not replicated<br>−0.100 (−0.200 to 0.000)" in readme
     assert "not tested" in readme
     assert readme == with_section(readme, ALL, verdicts_markdown(tmp_path / PUBLISHED), "verdicts")
     assert (tmp_path / "docs/figures/verdicts.png").is_file()
     assert len(pd.read_csv(tmp_path / PUBLISHED / "effects.csv")) == 1
 
 
-@pytest.mark.parametrize(
-    ("part", "content"),
-    [("costs", costs_markdown), ("simulations", simulations_markdown)],
-    ids=["costs", "simulations"],
-)
-@pytest.mark.parametrize("collection", SHOWN)
-def test_pages_show_the_published_part(
-    part: str, content: Callable[[Path, str], str], collection: str
+def test_scores_are_copied_into_readme_findings_and_figure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    published, (start, _) = paths.resolve(PUBLISHED), markers(collection, part)
-    names = {"costs": f"{collection}-costs.csv", "simulations": f"{collection}-study.json"}
-    if not (published / names[part]).is_file():
-        pytest.skip(f"no {part} of {collection} are published")
-    texts = [paths.resolve(page).read_text(encoding="utf-8") for page in ("README.md", "docs/costs.md")]
-    shown = [text for text in texts if start in text]
-    assert shown, "what is published stands in a page"
-    for text in shown:
-        assert with_section(text, collection, content(published, collection), part) == text, (
-            "run `make publish`"
-        )
-
-
-def test_costs_are_copied_into_readme_and_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
-    start, end = markers("decor", "costs")
-    (tmp_path / "docs").mkdir()
-    for page in ("README.md", "docs/costs.md"):
-        (tmp_path / page).write_text(f"# a page\n{start}\nold\n{end}\n", encoding="utf-8")
+    write_page(tmp_path / README, "decor")
+    write_page(tmp_path / FINDINGS, "decor", "claims")
+    folder, published = tmp_path / "results/decor", REPOSITORY / PUBLISHED
+    scores = pd.read_csv(published / "decor-scores.csv")
+    write_table(folder / "scores.csv", scores)
+    write_table(
+        folder / "per_query.parquet", pd.read_parquet(published / "decor-per-query.parquet").iloc[:50]
+    )
+    write_json(folder / "claims.json", [claim("C1", "not replicated"), claim("C1/lens", "replicated")])
+    publish("decor")
+    readme, findings = ((tmp_path / page).read_text(encoding="utf-8") for page in (README, FINDINGS))
+    assert published_markdown(published, "decor") in readme
+    assert "- **C1, not replicated.** by hand\n<!-- end:claims:decor -->" in findings
+    assert (tmp_path / "docs/figures/results.png").is_file()
+
+
+def test_costs_are_copied_into_their_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    write_page(tmp_path / COSTS, "decor", "costs")
     publish_costs("decor")
-    assert "old" in (tmp_path / "README.md").read_text(encoding="utf-8")
+    assert "stale" in (tmp_path / COSTS).read_text(encoding="utf-8")
 
     folder = tmp_path / "results/decor-costs"
     for name, published in (("costs", "decor-costs"), ("measured", "decor-costs-measured")):
         write_table(folder / f"{name}.csv", pd.read_csv(REPOSITORY / PUBLISHED / f"{published}.csv"))
     write_json(folder / "claims.json", [claim("C8", "not replicated"), claim("C8/storage", "replicated")])
     publish_costs("decor")
-    for page in ("README.md", "docs/costs.md"):
-        text = (tmp_path / page).read_text(encoding="utf-8")
-        assert "| C8 | not replicated | −10 % (−20 % to 0.0 %) |" in text
-        assert text == with_section(text, "decor", costs_markdown(tmp_path / PUBLISHED, "decor"), "costs")
+    text = (tmp_path / COSTS).read_text(encoding="utf-8")
+    assert "| C8 | not replicated | −10 % (−20 % to 0.0 %) |" in text
+    assert text == with_section(text, "decor", costs_markdown(tmp_path / PUBLISHED, "decor"), "costs")

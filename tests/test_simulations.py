@@ -70,7 +70,7 @@ def test_raters_and_users_stand_beside_each_other(results: Path) -> None:
     assert first[RATERS] == "+0.200 (−0.100 to +0.300)"
     assert first[VOLUMES["click"]] == "−5.0%, ahead"
     assert first[VOLUMES["repin"]] == "+7.1%, ahead"
-    assert first[INTERLEAVING] == "+0.010 (+0.000 to +0.020)"
+    assert first[INTERLEAVING] == "+0.010 (0.000 to +0.020)"
     assert table.iloc[2][INTERLEAVING] == ""
     assert "not measurements of people" in sentence(table)
 

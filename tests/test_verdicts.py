@@ -98,6 +98,7 @@ def test_verdict_is_that_of_the_stage_that_judged_it(judged: list[Judged]) -> No
     assert cell(table, "C5", "decor")["verdict"] == NOT_REPLICATED
     assert cell(table, "C8", "decor")["unit"] == "share saved"
     assert (cell(table, "C1", "decor")["n_seed"], cell(table, "C1", "photos")["n_seed"]) == (3, 1)
+    assert cell(table, "C8", "decor")["n_seed"] == 1
 
 
 def test_claim_that_was_not_run_is_told_with_the_command_that_runs_it(judged: list[Judged]) -> None:
@@ -163,7 +164,7 @@ def test_disagreement_and_losses_come_first(judged: list[Judged]) -> None:
 
 def test_table_for_the_readme_has_a_column_per_collection(judged: list[Judged]) -> None:
     lines = verdict_markdown(verdict_table(judged)).splitlines()
-    assert lines[0] == "| | claim | `decor` | `photos` |"
+    assert lines[0] == "| | claim | `decor`, 3 seeds | `photos`, 1 seed |"
     assert len(lines) == 2 + len(ASKED)
     assert lines[2].endswith(
         "✓ replicated<br>+0.030 (+0.020 to +0.040) | ✗ not replicated<br>−0.090 (−0.100 to −0.080) |"

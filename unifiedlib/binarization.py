@@ -1,8 +1,7 @@
 """From float embeddings to bits and back: one bit per value, set where the value is above zero.
 
-Nothing changes in training. It works because the LayerNorm before the embedding centres each item's values at
-zero, so about half of the bits are set and each of them tells items apart (Zhai & Wu, BMVC 2019, arXiv
-1811.12649).
+Nothing changes in training. Bits tell items apart where about half of them are set; Zhai & Wu (BMVC 2019, arXiv 1811.12649) put
+that down to the LayerNorm before the embedding, which centres each item's values (claim C5-codes tests it).
 """
 
 from __future__ import annotations

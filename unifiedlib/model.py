@@ -62,8 +62,8 @@ class EmbeddingModel(nn.Module):
     """Maps pictures to unit vectors.
 
     Global pool, LayerNorm without affine parameters, a bias-free Linear only where `dim` differs from the trunk's
-    width, L2 normalisation (BMVC 2019, section 3.2). LayerNorm centres the values at zero, which is what makes the codes
-    `value > 0` work. `heads` holds one head per label set, with its class proxies, keyed `task/label_set`.
+    width, L2 normalisation (BMVC 2019, section 3.2). LayerNorm centres the pooled values at zero, for the sake of the codes
+    `value > 0`. `heads` holds one head per label set, with its class proxies, keyed `task/label_set`.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Published results: `python -m unifiedlib.publish` copies the last runs' scores to docs/results and the README's tables."""
+"""Published results: `python -m unifiedlib.publish` copies the last runs' scores to docs/results and the pages' tables."""
 
 from __future__ import annotations
 
@@ -30,18 +30,21 @@ PUBLISHED = Path("docs/results")
 SHOWN = ("decor", "photos")
 ALL = "all"
 COLOURS = 64
+README, FINDINGS, ABLATIONS = "README.md", "docs/findings.md", "docs/ablations.md"
+CODES, COSTS, REPLAY = "docs/codes.md", "docs/costs.md", "docs/replay.md"
 
 
 def published_markdown(folder: Path, collection: str) -> str:
-    """The README's part on one collection, from the published scores and claims alone."""
+    """The README's table of one collection's scores, from the published ones alone."""
     scores = pd.read_csv(folder / f"{collection}-scores.csv")
+    return table_markdown(own_rows(result_table(scores)))
+
+
+def judged_markdown(folder: Path, collection: str) -> str:
+    """How the claims that every run judges came out on one collection, a list, from the published claims alone."""
     claims = json.loads((folder / f"{collection}-claims.json").read_text(encoding="utf-8"))
-    verdicts = [
-        f"- **{claim['id']}, {claim['verdict']}.** {claim['how']}"
-        for claim in claims
-        if "/" not in claim["id"]
-    ]
-    return table_markdown(own_rows(result_table(scores))) + "\n" + "\n".join(verdicts) + "\n"
+    heads = [claim for claim in claims if "/" not in claim["id"]]
+    return "".join(f"- **{claim['id']}, {claim['verdict']}.** {claim['how']}\n" for claim in heads)
 
 
 def markers(collection: str, part: str = "") -> tuple[str, str]:
@@ -60,16 +63,17 @@ def with_section(page: str, collection: str, content: str, part: str = "") -> st
     return pattern.sub(lambda _: f"{start}\n{content}{end}", page)
 
 
-def _renew(page: Path, collection: str, content: str, part: str) -> None:
+def _renew(page: str, collection: str, content: str, part: str = "") -> None:
     """Replace what stands between the markers of a part; a page without them stays as it is."""
-    text = page.read_text(encoding="utf-8")
+    path = paths.resolve(page)
+    text = path.read_text(encoding="utf-8")
     if markers(collection, part)[0] in text:
-        with atomic_path(page) as aside:
+        with atomic_path(path) as aside:
             aside.write_text(with_section(text, collection, content, part), encoding="utf-8")
 
 
 def ablation_markdown(folder: Path, collection: str) -> str:
-    """The README's part on a collection's ablations, from the published claims alone."""
+    """The part of docs/ablations.md on a collection, from the published claims alone."""
     claims = json.loads((folder / f"{collection}-ablations-claims.json").read_text(encoding="utf-8"))
     return ablation_story.claims_markdown(claims)
 
@@ -95,18 +99,12 @@ def publish_queries(per_query: pd.DataFrame, scores: pd.DataFrame, target: Path)
 
 
 def codes_markdown(folder: Path, collection: str) -> str:
-    """The README's part on the study of codes: what is to be had for the widest code's bytes, and the claims."""
+    """The part of docs/codes.md on one collection: the figure, the claims, and everything that was stored, by its bytes."""
     claims = json.loads((folder / f"{collection}-codes-claims.json").read_text(encoding="utf-8"))
     scores = pd.read_csv(folder / f"{collection}-codes.csv")
-    table = codes_story.bytes_markdown(codes_story.equal_bytes(scores))
-    return f"{table}\n{ablation_story.claims_markdown(claims)}"
-
-
-def codes_page(folder: Path, collection: str) -> str:
-    """The part of docs/codes.md on one collection: the figure, and everything that was stored, by its bytes."""
-    scores = pd.read_csv(folder / f"{collection}-codes.csv")
+    figure = f"![Precision against stored bytes](figures/{collection}-codes.png)"
     table = codes_story.bytes_markdown(codes_story.bytes_table(scores))
-    return f"![Precision against stored bytes](figures/{collection}-codes.png)\n\n{table}"
+    return f"{figure}\n\n{ablation_story.claims_markdown(claims)}\n{table}"
 
 
 def _small_copy(source: Path, target: Path) -> None:
@@ -144,7 +142,7 @@ def publish_world() -> None:
 
 
 def publish(collection: str) -> None:
-    """Copy one collection's results to docs/results and renew its part of the README."""
+    """Copy one collection's results to docs/results and renew its parts of README and docs/findings.md."""
     results, published = result_folder(collection), paths.resolve(PUBLISHED)
     scores = pd.read_csv(results / "scores.csv")
     write_table(published / f"{collection}-scores.csv", scores)
@@ -152,16 +150,16 @@ def publish(collection: str) -> None:
     publish_queries(per_query, scores, published / f"{collection}-per-query.parquet")
     with atomic_path(published / f"{collection}-claims.json") as aside:
         aside.write_bytes((results / "claims.json").read_bytes())
-    readme = paths.resolve("README.md")
-    text = with_section(
-        readme.read_text(encoding="utf-8"), collection, published_markdown(published, collection)
-    )
-    with atomic_path(readme) as aside:
-        aside.write_text(text, encoding="utf-8")
+    _renew(README, collection, published_markdown(published, collection))
+    _renew(FINDINGS, collection, judged_markdown(published, collection), "claims")
+    tables = {name: published / f"{name}-scores.csv" for name in SHOWN}
+    shown = {name: pd.read_csv(table) for name, table in tables.items() if table.is_file()}
+    if collection in shown:
+        figures.save_figure(figures.headline_figure(shown), paths.resolve("docs/figures/results.png"))
 
 
 def publish_ablations(collection: str) -> None:
-    """Copy what the ablations gave to docs/results and docs/figures, and the README's table; nothing where none were run."""
+    """Copy what the ablations gave to docs/results and docs/figures, and its table to a page; nothing where none were run."""
     results = paths.resolve(f"results/{collection}-ablations")
     if not (results / "claims.json").is_file():
         return
@@ -181,11 +179,11 @@ def publish_ablations(collection: str) -> None:
     write_json(published / f"{collection}-ablations-claims.json", own)
     for figure in sorted((results / "figures").glob("*.png")):
         _small_copy(figure, paths.resolve(f"docs/figures/{collection}-ablations-{figure.name}"))
-    _renew(paths.resolve("README.md"), collection, ablation_markdown(published, collection), "ablations")
+    _renew(ABLATIONS, collection, ablation_markdown(published, collection), "ablations")
 
 
 def publish_codes(collection: str) -> None:
-    """Copy what the study of codes gave to docs, and renew README and docs/codes.md; nothing where it was not run."""
+    """Copy what the study of codes gave to docs, and renew docs/codes.md; nothing where it was not run."""
     results = paths.resolve(f"results/{collection}-codes")
     if not (results / "claims.json").is_file():
         return
@@ -197,8 +195,7 @@ def publish_codes(collection: str) -> None:
     write_json(published / f"{collection}-codes-claims.json", claims)
     figure = results / "figures/precision_against_bytes.png"
     _small_copy(figure, paths.resolve(f"docs/figures/{collection}-codes.png"))
-    _renew(paths.resolve("README.md"), collection, codes_markdown(published, collection), "codes")
-    _renew(paths.resolve("docs/codes.md"), collection, codes_page(published, collection), "codes")
+    _renew(CODES, collection, codes_markdown(published, collection), "codes")
 
 
 def costs_markdown(folder: Path, collection: str) -> str:
@@ -215,7 +212,7 @@ def costs_markdown(folder: Path, collection: str) -> str:
 
 
 def publish_costs(collection: str) -> None:
-    """Copy what costs came out to docs/results, and renew README and docs/costs.md; nothing where they were not measured."""
+    """Copy what costs came out to docs/results, and renew docs/costs.md; nothing where they were not measured."""
     results = paths.resolve(f"results/{collection}-costs")
     if not (results / "claims.json").is_file():
         return
@@ -224,18 +221,17 @@ def publish_costs(collection: str) -> None:
         write_table(published / f"{collection}-{target}.csv", pd.read_csv(results / f"{name}.csv"))
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
     write_json(published / f"{collection}-costs-claims.json", claims)
-    for page in ("README.md", "docs/costs.md"):
-        _renew(paths.resolve(page), collection, costs_markdown(published, collection), "costs")
+    _renew(COSTS, collection, costs_markdown(published, collection), "costs")
 
 
 def simulations_markdown(folder: Path, collection: str) -> str:
-    """The README's table of the simulated user study and A/B tests."""
+    """The table of the simulated user study and A/B tests."""
     study, replay = (folder / f"{collection}-{name}.json" for name in ("study", "replay"))
     return simulation_markdown(simulation_table(study, replay))
 
 
 def publish_simulations(collection: str) -> None:
-    """Copy the summaries of the simulated user study and A/B tests to docs/results, and renew the README's table."""
+    """Copy the summaries of the simulated user study and A/B tests to docs/results, and renew docs/replay.md."""
     published, found = paths.resolve(PUBLISHED), False
     for name in ("study", "replay"):
         summary = paths.resolve(f"results/{collection}-{name}/summary.json")
@@ -245,9 +241,7 @@ def publish_simulations(collection: str) -> None:
                 published / f"{collection}-{name}.json", json.loads(summary.read_text(encoding="utf-8"))
             )
     if found:
-        _renew(
-            paths.resolve("README.md"), collection, simulations_markdown(published, collection), "simulations"
-        )
+        _renew(REPLAY, collection, simulations_markdown(published, collection), "simulations")
 
 
 def verdicts_markdown(folder: Path) -> str:
@@ -264,7 +258,7 @@ def publish_verdicts() -> None:
     for name in ("verdicts.csv", "effects.csv"):
         write_table(published / name, pd.read_csv(gathered / name))
     _small_copy(gathered / "forest.png", paths.resolve("docs/figures/verdicts.png"))
-    _renew(paths.resolve("README.md"), ALL, verdicts_markdown(published), "verdicts")
+    _renew(README, ALL, verdicts_markdown(published), "verdicts")
 
 
 def main() -> int:

@@ -22,6 +22,11 @@ HEADINGS = {
 SIGNS = {**VERDICT_SIGNS, NOT_TESTED: "–"}
 
 
+def count_of(number: int, thing: str) -> str:
+    """A number of things in words: "1 seed", "3 seeds"."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def effect_text(row: pd.Series) -> str:
     """An effect with its interval: "−0.048 (−0.065 to −0.033)", or in percent where it is a share saved; "" if not tested."""
     if row["verdict"] == NOT_TESTED:
@@ -48,7 +53,7 @@ def count_sentence(table: pd.DataFrame) -> str:
         order = (REPLICATED, NOT_REPLICATED, INCONCLUSIVE, NOT_TESTED)
         parts = [f"{counts[verdict]} {verdict}" for verdict in order if verdict in counts]
         seeds = rows.loc[rows["verdict"] != NOT_TESTED, "n_seed"].max()
-        said.append(f"on `{collection}` ({seeds} seed{'' if seeds == 1 else 's'}) {', '.join(parts)}")
+        said.append(f"on `{collection}` ({count_of(seeds, 'seed')}) {', '.join(parts)}")
     return f"**Of {own['id'].nunique()} claims, {'; '.join(said)}.**"
 
 
@@ -76,12 +81,11 @@ def _line(rows: pd.DataFrame) -> str:
 
 
 def verdict_markdown(table: pd.DataFrame) -> str:
-    """The verdicts as a Markdown table: a row per claim, a column per collection."""
+    """The verdicts as a Markdown table: a row per claim, a column per collection with its number of seeds."""
     collections = list(dict.fromkeys(table["collection"]))
-    lines = [
-        "| | claim | " + " | ".join(f"`{name}`" for name in collections) + " |",
-        "|---|---|" + "---|" * len(collections),
-    ]
+    seeds = table.groupby("collection")["n_seed"].max()
+    titles = [f"`{name}`, {count_of(int(seeds[name]), 'seed')}" for name in collections]
+    lines = ["| | claim | " + " | ".join(titles) + " |", "|---|---|" + "---|" * len(collections)]
     for claim_id, rows in table.groupby("id", sort=False):
         cells = [_cell(row) for _, row in rows.iterrows()]
         lines.append(f"| {claim_id} | {rows['claim'].iloc[0]} | " + " | ".join(cells) + " |")

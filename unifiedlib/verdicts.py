@@ -226,7 +226,8 @@ def _row(asked: Asked, judged: Judged) -> dict[str, object]:
     if entry is None:
         return about | {"verdict": NOT_TESTED, "n_seed": 0, "how": ""}
     numbers = {key: entry[key] for key in ("verdict", "effect", "low", "high", "how")}
-    return {**about, **numbers, "n_seed": judged.n_seed}
+    # Costs are measured on the models of the first seed.
+    return {**about, **numbers, "n_seed": 1 if asked.target == "costs" else judged.n_seed}
 
 
 def where_of(claim: Claim, one_of_several: bool = False) -> str:

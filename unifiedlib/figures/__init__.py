@@ -24,7 +24,12 @@ from unifiedlib.figures.projection import projection_figure, projection_table
 from unifiedlib.figures.replay import bias_figure, check_figure, click_model_figure
 from unifiedlib.figures.replay_tests import lift_figure, power_figure, preference_figure, users_figure
 from unifiedlib.figures.retrieval import example_grid, example_grids, overview_grid, result_grid
-from unifiedlib.figures.scores import float_against_binary, merged_against_own, score_heatmap
+from unifiedlib.figures.scores import (
+    float_against_binary,
+    headline_figure,
+    merged_against_own,
+    score_heatmap,
+)
 from unifiedlib.figures.tables import claim_table, plain_table, score_table, score_tables
 from unifiedlib.figures.training import (
     accuracy_curves,
@@ -64,6 +69,7 @@ __all__ = [
     "gradient_shares",
     "gradient_table",
     "hamming_by_width",
+    "headline_figure",
     "label_frequency",
     "label_table",
     "lift_figure",

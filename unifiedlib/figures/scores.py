@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -14,6 +16,7 @@ from unifiedlib.figures.canvas import new_figure
 from unifiedlib.palette import INK, LINE, SOFT, looks
 from unifiedlib.results import result_table
 from unifiedlib.scoring import OWN_GALLERY
+from unifiedlib.variants import IMAGENET, UNIFIED
 
 REPRESENTATIONS = ("float", "binary")
 
@@ -68,6 +71,58 @@ def _shade(axes: Axes, values: pd.DataFrame) -> None:
 def _frame(column: int, row: int) -> Line2D:
     x, y = (column - 0.46, column + 0.46), (row - 0.44, row + 0.44)
     return Line2D([x[0], x[1], x[1], x[0], x[0]], [y[0], y[0], y[1], y[1], y[0]], color=INK, linewidth=1.8)
+
+
+def headline_figure(scores: Mapping[str, pd.DataFrame]) -> Figure:
+    """A row of panels per collection, a panel per task: the trunk, the task's specialist, the unified embedding, and its bits.
+
+    scores: {collection: as in scores.parquet}. Numbers are means over seeds in the task's own gallery; intervals, 95 %, are over
+    queries.
+    """
+    tables = {name: result_table(table) for name, table in scores.items()}
+    n_tasks = max(table["task"].nunique() for table in tables.values())
+    figure = new_figure(
+        1.75 * len(tables) + 0.9,
+        "The trunk untrained, one specialist per task, one embedding for all tasks, and its bits",
+    )
+    panels = figure.subplots(len(tables), n_tasks, squeeze=False)
+    for row, (name, table) in zip(panels, tables.items(), strict=True):
+        for axes, (task, title) in zip(row, _titles(table).items(), strict=True):
+            _headlines(axes, table[table["task"] == task], task)
+            axes.set_title(f"{name} · {title}", fontsize=10.5)
+        for axes in row[1:]:
+            axes.set_yticklabels([])
+    figure.supxlabel("precision at k, 95 % intervals over queries", fontsize=9.5, color=SOFT)
+    return figure
+
+
+def _headlines(axes: Axes, table: pd.DataFrame, task: str) -> None:
+    """Of one task, the four that a reader compares, each with its number."""
+    wanted = (
+        ("untrained trunk", IMAGENET, "float"),
+        ("its specialist", task, "float"),
+        ("unified", UNIFIED, "float"),
+        ("unified, bits", UNIFIED, "binary"),
+    )
+    styles = looks([IMAGENET, task, UNIFIED])
+    for place, (_, variant, representation) in enumerate(wanted):
+        look, face = styles[variant], styles[variant].colour if representation == "float" else "white"
+        chosen = (table["variant"] == variant) & (table["representation"] == representation)
+        for row in table[chosen].itertuples():
+            line = {"color": look.colour, "linewidth": 2.2, "solid_capstyle": "butt"}
+            axes.plot([row.low, row.high], [place] * 2, **line)
+            (mark,) = axes.plot(row.value, place, look.marker, color=look.colour, markersize=7.5, zorder=3)
+            mark.set(markerfacecolor=face, markeredgewidth=1.8)
+            number = f"{row.value:.3f}"
+            axes.annotate(
+                number, (row.value, place - 0.28), ha="center", va="bottom", fontsize=8.5, color=INK
+            )
+    axes.set_ylim(len(wanted) - 0.4, -0.9)
+    axes.set_yticks(range(len(wanted)), [label for label, _, _ in wanted], color=INK)
+    axes.margins(x=0.12)
+    axes.grid(visible=False, axis="y")
+    axes.tick_params(length=0)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
 
 
 def float_against_binary(scores: pd.DataFrame) -> Figure:

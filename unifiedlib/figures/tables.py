@@ -16,12 +16,12 @@ LEFT = [{"selector": "th, td", "props": "text-align: left; vertical-align: top"}
 
 
 def signed(value: float) -> str:
-    """A difference with its sign and three decimals; what rounds to zero has no minus.
+    """A difference with its sign and three decimals; the sign stays where it rounds to zero: it tells on which side it lies.
 
-    >>> signed(-0.0123), signed(-0.0001)
-    ('−0.012', '+0.000')
+    >>> signed(-0.0123), signed(-0.0001), signed(0.0)
+    ('−0.012', '−0.000', '0.000')
     """
-    return f"{round(value, 3) + 0.0:+.3f}".replace("-", "−")
+    return f"{value:+.3f}".replace("-", "−") if value else "0.000"
 
 
 def _styler(table: pd.DataFrame, name: str) -> Styler:

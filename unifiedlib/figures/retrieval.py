@@ -94,5 +94,5 @@ def overview_grid(collection: Collection, chosen: dict[str, list[Example]]) -> F
             rows.append(
                 Row(title, [query, None, *_tiles(collection, one.found[0])], 0.25 if rows and title else 0.0)
             )
-    title = "What the unified embedding finds: per task, a good query and the median one"
+    title = "What the unified embedding finds: queries at the first quarter and in the middle, by precision"
     return sheet(rows, title, margin=1.1)

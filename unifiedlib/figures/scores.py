@@ -109,8 +109,8 @@ def _headlines(axes: Axes, table: pd.DataFrame, task: str) -> None:
         look, face = styles[variant], styles[variant].colour if representation == "float" else "white"
         chosen = (table["variant"] == variant) & (table["representation"] == representation)
         for row in table[chosen].itertuples():
-            line = {"color": look.colour, "linewidth": 2.2, "solid_capstyle": "butt"}
-            axes.plot([row.low, row.high], [place] * 2, **line)
+            interval = [row.low, row.high]
+            axes.plot(interval, [place] * 2, color=look.colour, linewidth=2.2, solid_capstyle="butt")
             (mark,) = axes.plot(row.value, place, look.marker, color=look.colour, markersize=7.5, zorder=3)
             mark.set(markerfacecolor=face, markeredgewidth=1.8)
             number = f"{row.value:.3f}"

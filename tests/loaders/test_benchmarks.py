@@ -1,17 +1,26 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from official_archives import WRITERS
+from small_world import REPOSITORY
 
 from unifiedlib.assembly import assemble_pictures
+from unifiedlib.contract import Collection
 from unifiedlib.evaluation import SCORE_COLUMNS
 from unifiedlib.loaders.benchmarks import TABLES, benchmarks_tables, official_folder
+from unifiedlib.params import load_params
 from unifiedlib.reference import beside_reference, reference_numbers
+from unifiedlib.stage_parameters import stage_parameters
+from unifiedlib.train_settings import TrainSettings, settings_of
+from unifiedlib.training import Training
+from unifiedlib.trunk import trunk_width
 
 pytestmark = pytest.mark.filterwarnings("ignore::unifiedlib.loaders.official_tables.BenchmarkWarning")
 
@@ -25,19 +34,16 @@ def downloads(tmp_path: Path) -> Path:
     return tmp_path / "downloads"
 
 
-def test_four_benchmarks_become_one_checked_collection(downloads: Path, tmp_path: Path) -> None:
+@pytest.fixture
+def together(downloads: Path, tmp_path: Path) -> Collection:
+    """All four as one collection."""
     tables = benchmarks_tables(downloads)
-    collection = assemble_pictures(
-        tmp_path / "data",
-        "b",
-        tables.source,
-        tables.items,
-        tables.labels,
-        tables.tasks,
-        16,
-        tables.sources,
-        {},
-    )
+    shown = (tables.source, tables.items, tables.labels, tables.tasks)
+    return assemble_pictures(tmp_path / "data", "b", *shown, 32, tables.sources, {})
+
+
+def test_four_benchmarks_become_one_checked_collection(together: Collection) -> None:
+    collection = together
     assert collection.left_out == []
     assert list(collection.tasks) == ["cub", "cars", "sop", "inshop"]
     assert len(collection.sources) == 4
@@ -143,3 +149,21 @@ def test_other_galleries_metrics_and_tasks_are_left_out() -> None:
     assert np.isclose(table["reference"], 0.8876).all()
     with pytest.raises(ValueError, match=r"hold no P@1 of cub, cars, sop, inshop in their own galleries"):
         beside_reference(pd.DataFrame(others))
+
+
+@pytest.mark.parametrize("name", ["cub", "cars", "sop", "inshop", "benchmarks"])
+def test_settings_of_params_train_with_an_embedding_as_wide_as_the_trunk(
+    together: Collection, tmp_path: Path, name: str
+) -> None:
+    values = stage_parameters(load_params(REPOSITORY / "params.yaml"), "train", name, "unified")
+    settings = TrainSettings(**settings_of(TrainSettings, values))
+    assert settings.dim == trunk_width(settings.trunk)
+    small = {"trunk": "test_resnet", "weights": "none", "dim": trunk_width("test_resnet"), "crop": 32}
+    few = {"head_steps": 3, "epochs": 2, "head_batch_size": 5, "batch_size": 5, "images_per_class": 5}
+    torch.set_num_threads(1)
+    tasks = tuple(together.tasks) if name == "benchmarks" else (name,)
+    training = Training(together, "small", 0, replace(settings, **small, **few), tmp_path / "kept", tasks)
+    trained = training.run()
+    assert trained.model.linear is None
+    assert trained.history["phase"].unique().tolist() == [1, 2]
+    assert trained.history.filter(like="loss").notna().all(axis=None)

@@ -152,4 +152,4 @@ trim: venv
 	dvc gc --workspace --force
 
 clean:
-	rm -rf build executed exports results verdicts embeddings indexes models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) .dvc/cache .dvc/tmp
+	rm -rf build executed exports results verdicts embeddings indexes models ablations .checkpoints $(addprefix data/,decor photos own stl cub cars sop inshop benchmarks) data/.*.part data/.*.old .dvc/cache .dvc/tmp

@@ -248,6 +248,14 @@ def test_plain_table_formats_numbers_and_keeps_texts() -> None:
     assert all(text in html for text in ("12,345", "0.500", ">a<"))
 
 
+def test_plain_table_shows_markup_of_users_as_text() -> None:
+    table = pd.DataFrame({"label": ["<img src=x onerror=alert(1)>", "a<b"], "n": [1, 2]})
+    html = plain_table(table).to_html()
+    assert "<img" not in html
+    assert ">a&lt;b<" in html
+    assert "<b>x</b>" in plain_table(pd.DataFrame({"cell": ["<b>x</b>"]}), markup=True).to_html()
+
+
 def ranking(n_query: int) -> pd.DataFrame:
     return pd.DataFrame({"item": np.arange(n_query) + 100, "score": np.linspace(1, 0, n_query)})
 

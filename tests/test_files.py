@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -43,6 +46,61 @@ def test_a_whole_folder_replaces_the_old_one(tmp_path: Path) -> None:
         with atomic_folder(tmp_path / "out") as aside:
             (aside / text).write_text(text)
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["new"]
+
+
+KILLED = """
+import os, shutil, sys
+from pathlib import Path
+from unifiedlib import files
+
+real, calls = os.replace, []
+
+def replace(old, new):
+    calls.append(new)
+    if len(calls) == int(sys.argv[2]):
+        os._exit(9)
+    real(old, new)
+
+os.replace = replace
+with files.atomic_folder(Path(sys.argv[1])) as aside:
+    (aside / "a").write_text("new")
+"""
+
+
+@pytest.mark.parametrize("renamed", [0, 1])
+def test_a_killed_replacement_leaves_the_old_folder_or_has_it_put_back(tmp_path: Path, renamed: int) -> None:
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "a").write_text("old")
+    run = subprocess.run([sys.executable, "-c", KILLED, str(folder), str(renamed + 1)], check=False)
+    assert run.returncode == 9
+    assert folder.exists() == (renamed == 0)
+
+    def fail() -> None:
+        with atomic_folder(folder):
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        fail()
+    assert (folder / "a").read_text() == "old"
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_what_a_linked_folder_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    with atomic_folder(tmp_path / "out") as aside:
+        (aside / "a").write_text("new")
+    assert (tmp_path / "out").is_symlink()
+    assert (tmp_path / "disk" / "a").read_text() == "new"
+
+
+def test_what_a_running_process_writes_is_left_alone(tmp_path: Path) -> None:
+    other = tmp_path / f".out.{os.getppid()}.part"
+    other.mkdir()
+    with atomic_folder(tmp_path / "out"):
+        pass
+    assert other.is_dir()
 
 
 def test_tables_are_written_by_suffix_and_others_refused(tmp_path: Path) -> None:

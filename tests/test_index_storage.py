@@ -258,6 +258,24 @@ def test_a_foreign_faiss_file_is_named(content: bytes | None, message: str, tmp_
         Index.load(folder)
 
 
+@pytest.mark.parametrize("rows", [np.arange(100) + 10**10, np.zeros(100, np.int64), np.arange(100) - 1])
+def test_rows_that_faiss_would_read_outside_the_gallery_are_refused(rows: np.ndarray, tmp_path: Path) -> None:
+    folder = saved(tmp_path / "index", representation="float", kind="hnsw")
+    np.save(tmp_path / "rows.npy", rows)
+    replace_part(folder, "rows.npy", (tmp_path / "rows.npy").read_bytes())
+    with pytest.raises(IndexFileError, match=r"rows\.npy does not name each row once"):
+        Index.load(folder)
+
+
+@pytest.mark.parametrize("name", ["codes.npy", "rows.npy", "faiss.index"])
+def test_a_part_that_is_not_listed_is_not_read(name: str, tmp_path: Path) -> None:
+    folder = saved(tmp_path / "index", kind="hnsw")
+    about = json.loads((folder / "index.json").read_text())
+    change(folder, "parts", {part: facts for part, facts in about["parts"].items() if part != name})
+    with pytest.raises(IndexFileError, match="list"):
+        Index.load(folder, verify=True)
+
+
 def test_a_changed_byte_is_found_when_asked_for(tmp_path: Path) -> None:
     path = saved(tmp_path / "index") / "parts-1/codes.npy"
     content = bytearray(path.read_bytes())

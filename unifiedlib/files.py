@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -58,18 +59,50 @@ def atomic_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Yield an empty temporary folder that replaces `folder` when the block ends without an error."""
+    """Yield an empty temporary folder that replaces `folder` when the block ends without an error.
+
+    If the block fails, or the process is killed, an older `folder` stays as it was, but for one instant: a process killed
+    between the two renames leaves it beside its place, to which the next call puts it back. What killed processes left
+    is removed. Where `folder` is a link, what it leads to is replaced.
+    """
+    folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    _clear_after_killed(folder)
+    aside, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{end}") for end in ("part", "old"))
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
     try:
         yield aside
         if folder.exists():
-            shutil.rmtree(folder)
+            os.replace(folder, old)
         os.replace(aside, folder)
     finally:
+        if old.exists() and not folder.exists():
+            os.replace(old, folder)
         shutil.rmtree(aside, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _clear_after_killed(folder: Path) -> None:
+    """Put back, or remove, what a process that is no more left beside `folder`."""
+    for left in sorted(folder.parent.glob(f".{glob.escape(folder.name)}.*")):
+        number, _, end = left.name.removeprefix(f".{folder.name}.").partition(".")
+        if not number.isdecimal() or end not in ("part", "old") or _is_running(int(number)):
+            continue
+        if end == "old" and not folder.exists():
+            os.replace(left, folder)
+        else:
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def write_json(path: Path, content: object) -> None:

@@ -29,8 +29,11 @@ def _styler(table: pd.DataFrame, name: str) -> Styler:
     return table.style.set_uuid(name).hide(axis="index")
 
 
-def plain_table(table: pd.DataFrame, name: str = "table") -> Styler:
-    """A table as it is: whole numbers with thousands marks, others with three decimals, no row numbers."""
+def plain_table(table: pd.DataFrame, name: str = "table", markup: bool = False) -> Styler:
+    """A table as it is: whole numbers with thousands marks, others with three decimals, no row numbers.
+
+    markup: whether texts are HTML of ours; labels and file names of users are not.
+    """
     whole = dict.fromkeys(table.select_dtypes("integer").columns, "{:,}")
     broken = dict.fromkeys(table.select_dtypes("floating").columns, "{:.3f}")
     left = [
@@ -38,7 +41,8 @@ def plain_table(table: pd.DataFrame, name: str = "table") -> Styler:
         for number, column in enumerate(table.columns)
         if column not in whole and column not in broken
     ]
-    return _styler(table, name).format(whole | broken, na_rep="").set_table_styles(left)
+    escape = None if markup else "html"
+    return _styler(table, name).format(whole | broken, na_rep="", escape=escape).set_table_styles(left)
 
 
 def score_table(scores: pd.DataFrame, gallery: str = OWN_GALLERY) -> Styler:

@@ -148,7 +148,7 @@ def verdict_matrix(table: pd.DataFrame) -> Styler:
         index="id", columns="collection", values="cell", aggfunc="first"
     )
     shown = first.join(cells[collections], on="id").rename(columns={"source": "claimed by"})
-    return plain_table(shown, "verdicts").set_table_styles(
+    return plain_table(shown, "verdicts", markup=True).set_table_styles(
         [*LEFT, {"selector": "td", "props": "min-width: 3rem"}]
     )
 

@@ -144,7 +144,12 @@ class Approximate:
 
     @classmethod
     def read(cls, path: Path, kind: Kind, is_binary: bool, dim: int, row_of: Rows) -> Self:
-        """Read what `write` wrote. Raises ValueError when it is another kind of file, or does not fit."""
+        """Read what `write` wrote. Raises ValueError when it is another kind of file, or does not fit.
+
+        row_of: int64 [n], the row of each of faiss's numbers; not one is missing or twice, since faiss reads rows unchecked.
+        """
+        if not _is_permutation(row_of):
+            raise ValueError("rows.npy does not name each row once")
         read = faiss.read_index_binary if is_binary else faiss.read_index
         try:
             index = read(str(path))
@@ -157,6 +162,13 @@ class Approximate:
                 f"wanted is a {wanted.__name__} of {len(row_of):,}, {dim} wide"
             )
         return cls(kind, index, row_of)
+
+
+def _is_permutation(rows: Rows) -> bool:
+    """Whether the numbers are 0 to n - 1, each once."""
+    if len(rows) and not (rows.min() >= 0 and rows.max() < len(rows)):
+        return False
+    return bool((np.bincount(rows, minlength=len(rows)) == 1).all())
 
 
 def _parameters(kind: Kind, effort: int, selector: Any = None) -> Any:

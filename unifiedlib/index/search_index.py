@@ -169,6 +169,8 @@ class Index:
             approximate = None
             if facts.kind != "flat":
                 row_of = cast(Rows, saved.array("rows.npy", np.int64, (n_items,)))
+                if not saved.has("faiss.index"):
+                    raise ValueError("faiss.index is not listed")
                 approximate = Approximate.read(
                     *(saved.folder / "faiss.index", facts.kind, facts.representation != "float"),
                     *(facts.dim, row_of),

@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -36,11 +37,13 @@ class Saved:
 
     def has(self, name: str) -> bool:
         """Whether it has the part `name`."""
-        return (self.folder / name).is_file()
+        return name in cast(Mapping[str, object], self.about["parts"])
 
     def array(self, name: str, dtype: type[np.generic], shape: tuple[int, ...]) -> npt.NDArray[np.generic]:
         """The array of the part `name`, mapped from its file. Raises IndexFileError unless it is as the index says."""
         path = self.folder / name
+        if not self.has(name):
+            raise IndexFileError(f"{self.folder.parent / ABOUT} does not list {name}: save the index again")
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:

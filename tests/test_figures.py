@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -385,3 +386,14 @@ def test_repetition_of_bits_is_written_as_effective_bits_of_all(world: SimpleNam
     assert shown == [f"{row.effective:.0f} of {row.n_bits}" for row in statistics.itertuples()]
     chance = [line for line in left.lines if line.get_linestyle() == "--"]
     np.testing.assert_allclose(chance[0].get_xdata(), np.sqrt(2 / (np.pi * 210)))
+
+
+def test_examples_show_no_more_than_the_query_with_the_fewest_candidates_may_find(
+    world: SimpleNamespace,
+) -> None:
+    groups = world.data.items["group"].where(world.data.items.index % 2 == 0, "one group")
+    tasks = {name: replace(task, leave_out_group=True) for name, task in world.data.tasks.items()}
+    grouped = replace(world.data, items=world.data.items.assign(group=groups), tasks=tasks)
+    stored, per_query = world.embeddings["unified"], world.results.per_query
+    grids = figures.example_grids(grouped, stored, per_query, "unified", 1, k=10_000)
+    assert len(grids) == len(tasks)

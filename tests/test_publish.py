@@ -22,9 +22,11 @@ from unifiedlib.publish import (
     REPLAY,
     SHOWN,
     ablation_markdown,
+    chosen,
     codes_markdown,
     costs_markdown,
     judged_markdown,
+    main,
     markers,
     publish,
     publish_ablations,
@@ -83,7 +85,9 @@ def test_published_scores_are_means_of_the_published_queries(name: str) -> None:
     means = pd.read_parquet(queries).groupby(key, observed=True)["value"].mean()
     published = pd.read_csv(scores).set_index(key)["value"]
     assert len(means) > 0
-    assert (means - published.reindex(means.index)).abs().max() < 1e-4
+    found = published.reindex(means.index)
+    assert found.notna().all()
+    assert (means - found).abs().max() < 1e-4
 
 
 def test_missing_marker_is_named() -> None:
@@ -291,6 +295,23 @@ def test_scores_are_copied_into_readme_findings_and_figure(
     assert published_markdown(published, "decor") in readme
     assert "- **C1, not replicated.** by hand\n<!-- end:claims:decor -->" in findings
     assert (tmp_path / "docs/figures/results.png").is_file()
+
+
+def test_collections_are_checked_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(paths, "root", lambda: tmp_path)
+    write_table(tmp_path / "results/decor/scores.csv", pd.DataFrame({"variant": []}))
+    for named, message in (
+        (["photo"], "there is no collection 'photo'"),
+        (["decor", "photos"], "make photos"),
+    ):
+        monkeypatch.setattr("sys.argv", ["publish", *named])
+        assert main() == 1
+        assert message in capsys.readouterr().err
+        assert not (tmp_path / "docs").exists()
+    assert chosen([]) == ["decor"]
+    assert "'photos' has no results here" in capsys.readouterr().out
 
 
 def test_costs_are_copied_into_their_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -49,7 +49,7 @@ from unifiedlib.replay.power import (
 )
 from unifiedlib.replay.settings import ReplaySettings, replay_settings
 from unifiedlib.replay.streams import stream
-from unifiedlib.replay.summary import outcome_of
+from unifiedlib.replay.summary import outcome_of, users_of
 from unifiedlib.replay.systems import Lists, System
 
 mpl.use("Agg")
@@ -683,6 +683,11 @@ def test_outcome_needs_every_seed() -> None:
     assert outcome_of(rows((0.1, 0.2), (0.01, 0.3))) == "ahead"
     assert outcome_of(rows((-0.2, -0.1), (-0.3, -0.01))) == "behind"
     assert outcome_of(rows((0.1, 0.2), (-0.01, 0.3))) == "not told"
+
+
+def test_systems_that_act_alike_need_no_number_of_users() -> None:
+    without = dict.fromkeys(("users_needed", "users_fewest", "users_most"), np.inf)
+    assert set(users_of(pd.Series(without)).values()) == {None}
 
 
 def test_summary_names_losses_first(found: study.Replay) -> None:

@@ -373,9 +373,9 @@ def test_sign_test_by_hand(better: int, worse: int, p_value: float) -> None:
 
 
 def test_summary_is_the_worst_task_and_keeps_the_mark_of_a_simulation() -> None:
-    rows = judged(*[(query, "a", "ours") for query in range(9)])
-    other = rows.assign(task="flashlight", pair=rows["pair"] + 9, query=rows["query"] + 9)
-    other["outcome"] = ["ours", "theirs", "tie"] * 3
+    rows = judged(*[(query, "a", "ours") for query in range(30)])
+    other = rows.assign(task="flashlight", pair=rows["pair"] + 30, query=rows["query"] + 30)
+    other["outcome"] = ["ours", "theirs", "tie"] * 10
     table = preference_table(pd.concat([rows, other]).assign(simulated=True), 0, 200)
     entries = {str(one["id"]): one for one in summary_entries(table)}
     assert list(entries) == ["toy", "toy/lens", "toy/flashlight"]
@@ -384,6 +384,13 @@ def test_summary_is_the_worst_task_and_keeps_the_mark_of_a_simulation() -> None:
     assert "Simulated raters" in str(entries["toy/lens"]["said"]) or "simulated raters" in str(
         entries["toy/lens"]["said"]
     )
+
+
+def test_few_queries_that_agree_decide_nothing() -> None:
+    table = preference_table(judged(*[(query, "a", "ours") for query in range(19)]), 0, 200)
+    (whole, own) = summary_entries(table)
+    assert (whole["verdict"], own["verdict"], own["effect"]) == ("undecided", "undecided", 1.0)
+    assert "By fewer than 20 queries nothing is judged" in str(own["how"])
 
 
 def test_self_consistency_and_side_bias_by_hand() -> None:

@@ -371,7 +371,8 @@ def test_results_unblind_and_analyse_what_raters_said(
     assert command.main(["results", str(folder)]) == 0
     said = json.loads((folder / "results/summary.json").read_text())
     assert said["simulated"] is False
-    assert [one["verdict"] for one in said["results"]] == ["ours"] * (1 + len(study.questions))
+    assert [one["verdict"] for one in said["results"]] == ["undecided"] * (1 + len(study.questions))
+    assert all("By fewer than 20 queries" in one["how"] for one in said["results"])
     assert [one["effect"] for one in said["results"]] == [1.0] * (1 + len(study.questions))
     printed = capsys.readouterr().out
     assert "consistency" in printed
@@ -381,6 +382,18 @@ def test_results_unblind_and_analyse_what_raters_said(
         "judgements",
         "preferences",
     ]
+
+
+def test_results_of_raters_who_share_no_pair_yet_have_no_agreement(folder: Path, study: Study) -> None:
+    shown: set[int] = set()
+    for rater in ("ann", "bob"):
+        session = Session(folder, study, rater, Clock())
+        assert session.screens[0].pair not in shown
+        shown.add(session.screens[0].pair)
+        session.answer("left")
+    assert command.main(["results", str(folder)]) == 0
+    assert not (folder / "results/agreement.csv").exists()
+    assert (folder / "results/preferences.csv").exists()
 
 
 def test_results_without_answers_are_one_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

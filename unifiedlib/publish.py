@@ -17,7 +17,7 @@ from unifiedlib.costs.story import manager_table, percent
 from unifiedlib.decor import DecorSettings
 from unifiedlib.figures import decor
 from unifiedlib.files import atomic_path, write_json, write_table
-from unifiedlib.params import load_params
+from unifiedlib.params import COLLECTIONS, load_params
 from unifiedlib.results import headlines, own_rows, result_table, table_markdown
 from unifiedlib.retrieval import choose_queries, examples, load_variants, ranked_queries
 from unifiedlib.scoring import OWN_GALLERY
@@ -261,18 +261,37 @@ def publish_verdicts() -> None:
     _renew(README, ALL, verdicts_markdown(published), "verdicts")
 
 
+def chosen(named: Sequence[str]) -> list[str]:
+    """The collections to publish, each of which has results. named: on the command line; none: those shown that were run.
+
+    Raises ValueError for an unknown name, FileNotFoundError where there is nothing to publish.
+    """
+    for name in named:
+        if name not in COLLECTIONS:
+            raise ValueError(f"there is no collection '{name}'; choose one of {', '.join(COLLECTIONS)}")
+    if named:
+        return [result_folder(name).name for name in named]
+    run = [name for name in SHOWN if (paths.resolve("results") / name / "scores.csv").is_file()]
+    for name in set(SHOWN) - set(run):
+        print(f"'{name}' has no results here: what is published of it stays")
+    return run or [result_folder(SHOWN[0]).name]
+
+
 def main() -> int:
-    """Publish the collections named on the command line, or both that the README shows; returns the exit status."""
+    """Publish the collections named on the command line, or of those that the pages show all that were run.
+
+    Returns the exit status.
+    """
     try:
-        chosen = sys.argv[1:] or SHOWN
-        for collection in chosen:
+        named = chosen(sys.argv[1:])
+        for collection in named:
             publish(collection)
             publish_ablations(collection)
             publish_codes(collection)
             publish_costs(collection)
             publish_simulations(collection)
         publish_verdicts()
-        if "decor" in chosen:
+        if "decor" in named:
             publish_overview()
             publish_world()
     except (ValueError, OSError) as error:

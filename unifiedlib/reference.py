@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from unifiedlib.results import own_rows
 from unifiedlib.scoring import OWN_GALLERY
 
 METRIC = "P@1"
@@ -42,18 +43,21 @@ def beside_reference(scores: pd.DataFrame) -> pd.DataFrame:
     """Measured P@1 of the four benchmarks, mean over seeds, beside the published number.
 
     scores: rows of `results/<collection>/scores.csv`; only P@1 in a task's own gallery counts, because the published numbers
-    search one data set at a time. P@1 is the share of queries whose first result is right, which equals Recall@1.
+    search one data set at a time, and of a specialist only that on its own task. P@1 is the share of queries whose first result
+    is right, which equals Recall@1.
     Returns columns variant, task, representation, dim, measured, low, high (95 % intervals, averaged over seeds), n_seed,
     n_query, reference, reference_dim (the published dim nearest to `dim`), difference (measured - reference) and source; values
     are in 0..1.
     Raises ValueError when there is no such row.
     """
     published = reference_numbers()
-    rows = scores[
-        (scores["metric"] == METRIC)
-        & (scores["gallery"] == OWN_GALLERY)
-        & scores["task"].isin(published["task"])
-    ]
+    rows = own_rows(
+        scores[
+            (scores["metric"] == METRIC)
+            & (scores["gallery"] == OWN_GALLERY)
+            & scores["task"].isin(published["task"])
+        ]
+    )
     if rows.empty:
         raise ValueError(
             f"the scores hold no {METRIC} of {', '.join(BENCHMARKS)} in their own galleries: nothing to put beside the references"

@@ -124,6 +124,12 @@ def test_measured_mean_over_seeds_stands_beside_the_published_number() -> None:
     assert row["difference"] == pytest.approx(0.62 - 0.6536)
 
 
+def test_specialist_stands_beside_the_number_of_its_own_benchmark_alone() -> None:
+    rows = [score(variant=variant, task=task) for variant in ("cub", "unified") for task in ("cub", "sop")]
+    found = beside_reference(pd.DataFrame(rows))[["variant", "task"]].to_numpy().tolist()
+    assert found == [["cub", "cub"], ["unified", "cub"], ["unified", "sop"]]
+
+
 @pytest.mark.parametrize(
     ("dim", "representation", "reference_dim"),
     [

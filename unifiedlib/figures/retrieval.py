@@ -10,6 +10,7 @@ from unifiedlib.contract import Collection
 from unifiedlib.evaluation import StoredEmbeddings
 from unifiedlib.figures.tiles import Row, Tile, as_caption, sheet
 from unifiedlib.palette import QUERY, RIGHT, RIGHT_SIGN, SOFT, WRONG, WRONG_SIGN
+from unifiedlib.relevance import task_relevance
 from unifiedlib.retrieval import Example, Found, examples, extreme_queries, ranked_queries
 
 
@@ -74,10 +75,13 @@ def example_grids(
     count: int,
     k: int = 10,
 ) -> list[Figure]:
-    """`example_grid` of each task: a variant's `count` best, median and worst queries with their first `k` results."""
+    """`example_grid` of each task: a variant's `count` best, median and worst queries with their first `k` results.
+
+    Fewer where a query may not find as many.
+    """
     grids = []
     for task in collection.tasks:
-        shown = min(k, len(collection.gallery(task)) - 1)
+        shown = min(k, int(task_relevance(collection, task, task).n_candidates.min()))
         ranked = ranked_queries(per_query, task, collection.tasks[task].k, variant)
         chosen = examples(collection, stored, task, extreme_queries(ranked, count), shown)
         grids.append(example_grid(collection, chosen, task))

@@ -36,18 +36,18 @@ def summarise(
     keys = ["method", "comparison", "task", "action", "measure"]
     users = needed.set_index(keys)
     entries = [
-        _entry(dict(zip(keys, names, strict=True)), group, n_users) | _users(users.loc[names])
+        _entry(dict(zip(keys, names, strict=True)), group, n_users) | users_of(users.loc[names])
         for names, group in rows.groupby(keys, sort=False)
     ]
     return sorted(entries, key=lambda entry: SEVERITY[str(entry["outcome"])])
 
 
-def _users(row: pd.Series) -> Entry:
+def users_of(row: pd.Series) -> Entry:
     """Users needed for the effect seen, with the range that its interval allows; None: no number, for it may be no effect."""
     told = np.isfinite(row["users_most"])
     return {
         "users_needed": int(row["users_needed"]) if told else None,
-        "users_fewest": int(row["users_fewest"]),
+        "users_fewest": int(row["users_fewest"]) if np.isfinite(row["users_fewest"]) else None,
         "users_most": int(row["users_most"]) if told else None,
     }
 

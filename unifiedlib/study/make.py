@@ -9,7 +9,7 @@ import pandas as pd
 from unifiedlib import paths
 from unifiedlib.contract import load_collection
 from unifiedlib.files import write_json, write_table
-from unifiedlib.study.agreement import cohens_kappa, krippendorffs_alpha, percent_agreement
+from unifiedlib.study.agreement import MISSING, cohens_kappa, krippendorffs_alpha, percent_agreement
 from unifiedlib.study.consistency import consistency_table
 from unifiedlib.study.contests import Library
 from unifiedlib.study.design import Design, draw_queries, make_study
@@ -41,6 +41,7 @@ def make(
 def results(folder: Path) -> dict[str, pd.DataFrame]:
     """Analyse the answers to the study in `folder` and write them to its `results/`; returns the tables by name.
 
+    `agreement` is among them as soon as two raters have answered about the same pair of lists.
     Raises ValueError where nobody has answered, FileNotFoundError without the key.
     """
     study = read_study(folder)
@@ -51,7 +52,7 @@ def results(folder: Path) -> dict[str, pd.DataFrame]:
         "consistency": consistency_table(judgements),
     }
     said = agreement_table(judgements)
-    if len(said) > 1:
+    if ((said != MISSING).sum(axis=0) > 1).any():
         numbers = {"percent": percent_agreement(said), "krippendorff": krippendorffs_alpha(said)}
         numbers |= {"cohen": cohens_kappa(said)} if len(said) == 2 else {}
         tables["agreement"] = pd.DataFrame([{"n_rater": len(said), "n_pair": said.shape[1], **numbers}])

@@ -1,7 +1,8 @@
 """What a study leaves behind: tables, and a summary with a verdict for each comparison and task.
 
 A verdict says whose lists raters prefer: `ours` where the whole 95 % interval of the net preference lies above zero, `theirs`
-where it lies below, else `undecided`. Over all tasks: `ours` only if it is on each of them, `theirs` if it is on any one.
+where it lies below, else `undecided`, as it is by fewer than `FEWEST_QUERIES` queries, which may agree by chance. Over all tasks:
+`ours` only if it is on each of them, `theirs` if it is on any one.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from unifiedlib.claims import FEWEST_QUERIES
 from unifiedlib.files import write_json, write_table
 from unifiedlib.study.document import write_study
 from unifiedlib.study.judgements import OURS, THEIRS
@@ -33,12 +35,14 @@ CLAIMED = {
 Entry = dict[str, str | float | bool | None]
 
 
-def verdict_of(low: float, high: float) -> str:
-    """Whose lists are preferred, by the interval of the net preference.
+def verdict_of(low: float, high: float, n_query: int) -> str:
+    """Whose lists are preferred, by the interval of the net preference and the number of queries behind it.
 
-    >>> verdict_of(0.1, 0.2), verdict_of(-0.1, 0.2), verdict_of(-0.2, -0.1)
-    ('ours', 'undecided', 'theirs')
+    >>> verdict_of(0.1, 0.2, 50), verdict_of(-0.1, 0.2, 50), verdict_of(-0.2, -0.1, 50), verdict_of(1.0, 1.0, 3)
+    ('ours', 'undecided', 'theirs', 'undecided')
     """
+    if n_query < FEWEST_QUERIES:
+        return UNDECIDED
     return OURS if low > 0 else THEIRS if high < 0 else UNDECIDED
 
 
@@ -56,7 +60,8 @@ def task_entry(row: Mapping[str, object]) -> Entry:
     count = {name: int(str(row[name])) for name in ("ours", "theirs", "tie", "neither", "n_judgement")}
     study, task, simulated = str(row["study"]), str(row["task"]), bool(row["simulated"])
     names = WORDS.get(study, ("our lists", "the others"))
-    verdict = verdict_of(number["net_low"], number["net_high"])
+    n_query = int(str(row["n_query"]))
+    verdict = verdict_of(number["net_low"], number["net_high"], n_query)
     who = "Simulated raters" if simulated else "Raters"
     shares = [_percent(count[name] / count["n_judgement"]) for name in (OURS, THEIRS, "tie", "neither")]
     how = (
@@ -66,6 +71,8 @@ def task_entry(row: Mapping[str, object]) -> Entry:
         f"{number['net_high']:+.3f}; more answers are for ours on {row['better_queries']} queries and for the others on "
         f"{row['worse_queries']} (sign test {_p_value(number['sign_p'])})."
     )
+    if n_query < FEWEST_QUERIES:
+        how += f" By fewer than {FEWEST_QUERIES} queries nothing is judged: they may agree by chance."
     said = f"On {task}, {who.lower()} {CLAIMED[verdict].format(*names)}."
     win_rate = None if pd.isna(number["win_rate"]) else number["win_rate"]
     about: Entry = {"id": f"{study}/{task}", "simulated": simulated, "said": said, "verdict": verdict}

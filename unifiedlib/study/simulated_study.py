@@ -2,7 +2,7 @@
 
 Three comparisons: unified against each task's specialist, unified against the untrained trunk, codes of the unified variant
 against its floats. A query is asked about where the lists differ with every training; all trainings share the queries, so that
-the bootstrap can draw trainings as its outer level. Everything made here says `simulated`.
+intervals cover queries and trainings. Everything made here says `simulated`.
 """
 
 from __future__ import annotations

@@ -20,9 +20,10 @@ import pytest
 from PIL import Image
 
 from unifiedlib import decoding
-from unifiedlib.assembly import assemble_pictures
+from unifiedlib.assembly import assemble_decor, assemble_pictures
 from unifiedlib.contract import FILES, Collection, ContractError, TaskSpec
 from unifiedlib.decoding import AHEAD, RECORD, PictureList, decode_items, in_order, scratch_key
+from unifiedlib.decor import DecorSettings
 from unifiedlib.pictures import PictureError, StorageError, read_picture, read_pixels
 
 SIZE = 24
@@ -282,6 +283,12 @@ def test_collection_larger_than_the_disk_is_refused_at_once(tmp_path: Path) -> N
     names = write_pictures(tmp_path / "source", 8)
     with pytest.raises(StorageError, match=r"8 pictures of 3000000 pixels need .* MiB are free; free some"):
         assembled(tmp_path / "mine", tmp_path / "source", names, size=3_000_000)
+
+
+def test_drawn_collection_larger_than_the_disk_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=r"pictures of 3000000 pixels need .* MiB are free; free some"):
+        assemble_decor(tmp_path / "new" / "decor", DecorSettings(), 3_000_000)
+    assert not list((tmp_path / "new").iterdir())
 
 
 def test_write_that_fails_midway_says_so_and_keeps_what_is_decoded(tmp_path: Path) -> None:

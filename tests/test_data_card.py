@@ -37,9 +37,18 @@ def test_every_collection_says_what_it_is_for_and_where_it_ends(small: Collectio
 
 def test_copies_are_counted_and_listed(small: Collection) -> None:
     assert data_card.duplicates_sentence(with_report(small)).startswith(
-        "2 training pictures are exact copies of test pictures of the same task (5 training rows removed); 3 more"
+        "2 training pictures are exact copies of test pictures of their task or of queries of another "
+        "(5 training rows removed); 3 more"
     )
     assert data_card.duplicates_table(with_report(small)).to_dict("records") == REPORT["pairs"]
+
+
+def test_table_names_the_task_of_a_copy_in_another_task(small: Collection) -> None:
+    crossing = {**REPORT["pairs"][0], "other_task": "shop_the_look"}  # type: ignore[index]
+    report = {**REPORT, "pairs": [*REPORT["pairs"], crossing]}  # type: ignore[misc]
+    table = data_card.duplicates_table(replace(small, settings={"duplicates": report}))
+    assert list(table.columns) == ["item", "other", "task", "other_task", "distance", "kind"]
+    assert table["other_task"].tolist() == ["lens", "shop_the_look"]
 
 
 def test_drawn_collection_says_that_copies_were_not_looked_for(small: Collection) -> None:

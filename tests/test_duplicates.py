@@ -87,12 +87,46 @@ def test_gallery_picture_that_is_trained_on_is_a_duplicate_of_queries_only() -> 
     assert leak[["item", "other"]].to_numpy().tolist() == [[0, 2]]
 
 
-def test_pairs_are_sought_within_each_task() -> None:
-    labels = pd.concat([labels_of(["train", "query"]), labels_of(["query", "train"], "shop")])
-    pairs = find_duplicates(np.stack([photo(0), photo(0)]), labels)
-    assert pairs[["item", "other", "task"]].to_numpy().tolist() == [[0, 1, "lens"], [1, 0, "shop"]]
-    labels = pd.concat([labels_of(["train"]), labels_of(["query", "query"], "shop")])
-    assert find_duplicates(np.stack([photo(0), photo(0)]), labels).empty
+def in_tasks(**roles: list[str]) -> pd.DataFrame:
+    """The rows of several tasks; an empty role is no row."""
+    labels = pd.concat([labels_of(some, task) for task, some in roles.items()], ignore_index=True)
+    return labels[labels["role"] != ""].reset_index(drop=True)
+
+
+def crossing(pixels: list[np.ndarray], labels: pd.DataFrame) -> list[list[object]]:
+    columns = ["item", "other", "task", "other_task", "kind"]
+    rows: list[list[object]] = find_duplicates(np.stack(pixels), labels)[columns].to_numpy().tolist()
+    return rows
+
+
+def test_copy_of_a_query_of_the_same_task_is_listed_for_that_task() -> None:
+    labels = in_tasks(lens=["train", "query"], shop=["query", "train"])
+    assert crossing([photo(0), photo(0)], labels) == [
+        [0, 1, "lens", "lens", "exact"],
+        [1, 0, "shop", "shop", "exact"],
+    ]
+
+
+def test_copy_of_a_query_of_another_task_is_an_exact_pair_of_both_tasks() -> None:
+    labels = in_tasks(lens=["train", "", "query", ""], shop=["", "query", "", "train"])
+    pixels = [photo(0), photo(0), photo(3), photo(3)]
+    assert crossing(pixels, labels) == [
+        [0, 1, "lens", "shop", "exact"],
+        [3, 2, "shop", "lens", "exact"],
+    ]
+
+
+def test_copy_of_another_tasks_query_is_found_though_it_is_openly_in_a_gallery() -> None:
+    labels = in_tasks(lens=["train", "gallery", "query"], shop=["", "query+gallery"])
+    labels = pd.concat([labels, labels_of(["gallery"])], ignore_index=True)
+    assert crossing([photo(0), photo(0), photo(2)], labels) == [[0, 1, "lens", "lens", "exact"]]
+
+
+def test_picture_of_another_tasks_gallery_and_what_only_resembles_its_query_are_no_pairs() -> None:
+    noisy = (photo(0) + np.random.default_rng(9).normal(0, 3, (SIZE, SIZE, 3))).clip(0, 255).astype(np.uint8)
+    labels = in_tasks(lens=["train", "train", "query"], shop=["", "", "", "query", "gallery"])
+    pixels = [noisy, photo(4), photo(5), photo(0), photo(4)]
+    assert crossing(pixels, labels) == []
 
 
 def test_plain_pictures_of_different_colours_are_not_near() -> None:
@@ -172,6 +206,41 @@ def test_exact_copies_leave_training_and_near_ones_are_reported(
         ("c-saved.bmp", "c-1.png", "exact"),
         ("a-again.jpg", "a-query.jpg", "near"),
     ]
+
+
+def test_picture_copied_into_another_task_that_queries_with_it_is_trained_on_in_none(tmp_path: Path) -> None:
+    roles = {
+        "lens/a.png": {"lens": "train", "browse": "train"},
+        "lens/b.png": {"lens": "train", "browse": "train"},
+        "lens/c.png": {"lens": "query+gallery", "browse": "gallery"},
+        "shop/a.png": {"shop": "query+gallery"},
+        "shop/d.png": {"shop": "train"},
+        "browse/e.png": {"browse": "query"},
+    }
+    for seed, name in enumerate(roles):
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photo(0 if name.endswith("a.png") else seed + 1)).save(path)
+    rows = [(item, task, role) for item, of in enumerate(roles.values()) for task, role in of.items()]
+    labels = pd.DataFrame(rows, columns=["item", "task", "role"]).assign(label_set="product", label="one")
+    items = pd.DataFrame({"image": list(roles), "box": None, "domain": "camera", "group": list(roles)})
+    tasks = {task: TaskSpec(k=1, label_set="product") for task in ("lens", "browse", "shop")}
+    collection = assemble_pictures(
+        tmp_path / "data", "mine", tmp_path / "source", items, labels, tasks, SIZE, [], {}
+    )
+    for task, left in (("lens", ["lens/b.png"]), ("browse", ["lens/b.png"]), ("shop", ["shop/d.png"])):
+        assert collection.items["image"].iloc[collection.training_rows(task)["item"]].tolist() == left
+    report = collection.settings["duplicates"]
+    assert isinstance(report, dict)
+    assert (report["exact_pairs"], report["exact_items"], report["removed_training_rows"]) == (2, 1, 2)
+    pair = {"item": "lens/a.png", "other": "shop/a.png", "distance": 0, "kind": "exact", "other_task": "shop"}
+    assert report["pairs"] == [{**pair, "task": "lens"}, {**pair, "task": "browse"}]
+
+
+def test_pair_within_a_task_names_the_task_once(tmp_path: Path, copies: dict[str, str]) -> None:
+    report = assembled(tmp_path, copies).settings["duplicates"]
+    assert isinstance(report, dict)
+    assert {tuple(pair) for pair in report["pairs"]} == {("item", "other", "task", "distance", "kind")}
 
 
 def test_copies_stay_in_training_on_demand_and_are_reported_all_the_same(

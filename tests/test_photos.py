@@ -14,6 +14,8 @@ from unifiedlib.photos import PhotoSettings, photo_tables
 
 GARMENTS = ("Hat", "Pants", "Shoes", "Skip")
 PRODUCE = (("Apple", "Royal-Gala"), ("Banana", "Banana"))
+# Pictures that the fixture lists: 60 garments that have a category, and 8 of each of 5 products.
+N_LISTED = 100
 PACKAGES = (("Milk", "Oatly-Milk"), ("Milk", "Arla-Milk"), ("Juice", "Bravo-Juice"))
 
 
@@ -29,7 +31,6 @@ def write_garments(folder: Path) -> None:
         name = f"garment-{number:02d}"
         lines.append(f"{name},{number // 5},{GARMENTS[number % 4]},False")
         save(folder / "images" / f"{name}.jpg", number)
-    lines.append("no-such-file,3,Hat,False")
     (folder / "images.csv").write_text("\n".join(lines) + "\n")
 
 
@@ -105,10 +106,43 @@ def test_random_split_crosses_people_and_says_so_in_the_settings(source: Path) -
     assert items["group"].iloc[labels.loc[labels["task"] == "flashlight", "item"]].is_unique
 
 
-def test_rows_that_are_no_category_or_have_no_file_are_not_items(source: Path) -> None:
+def test_rows_that_are_no_category_are_not_items(source: Path) -> None:
     items, labels = photo_tables(PhotoSettings(source))
     assert set(labels.loc[labels["task"] == "flashlight", "label"]) == {"Hat", "Pants", "Shoes"}
-    assert not items["image"].str.contains("no-such-file").any()
+    assert len(items) == N_LISTED
+
+
+@pytest.mark.parametrize("split", ["person", "random"])
+def test_missing_picture_is_left_out_and_listed_and_moves_no_other_into_test(
+    source: Path, split: str
+) -> None:
+    whole = assembled(source, garment_split=split)
+    (source / "clothing" / "images" / "garment-04.jpg").unlink()
+    photos = assembled(source, garment_split=split)
+    assert photos.left_out == [
+        {
+            "image": "clothing/images/garment-04.jpg",
+            "reason": "clothing/images/garment-04.jpg: no such picture",
+        }
+    ]
+    for task in photos.tasks:
+        images = [set(one.items["image"].iloc[one.queries(task)]) for one in (whole, photos)]
+        assert images[0] - images[1] <= {"clothing/images/garment-04.jpg"}
+        assert images[1] <= images[0]
+
+
+@pytest.mark.parametrize("folder", ["clothing/images", "grocery/dataset/test"])
+def test_copy_that_broke_off_is_refused(source: Path, folder: str) -> None:
+    # Two of the hundred listed pictures; rows called Skip are not listed.
+    missing = [path for path in sorted((source / folder).rglob("*.jpg")) if path.stem != "garment-03"][2:4]
+    for path in missing:
+        path.unlink()
+    first = missing[0].relative_to(source)
+    with pytest.raises(
+        FileNotFoundError,
+        match=rf"2 of the 100 listed pictures are missing in .*, first {first}; run `make photos`",
+    ):
+        photo_tables(PhotoSettings(source))
 
 
 def test_same_seed_deals_the_same_people_and_another_others(source: Path) -> None:

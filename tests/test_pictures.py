@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import struct
+import tracemalloc
 import zlib
 from collections.abc import Callable
 from io import BytesIO
@@ -187,6 +188,24 @@ def test_sixteen_bit_pictures_keep_their_brightness(tmp_path: Path) -> None:
         pixels = np.asarray(read_picture(tmp_path / name)).astype(int)
         assert pixels.shape == (8, 64, 3)
         assert np.abs(pixels - expected[:, None]).max() <= 1
+
+
+def test_every_sixteen_bit_grey_is_rounded_to_the_nearest_of_eight_bits(tmp_path: Path) -> None:
+    values = np.arange(2**16, dtype=np.uint16).reshape(256, 256)
+    expected = np.rint(values.astype(np.float64) / 257).astype(np.uint8)
+    (tmp_path / "grey.png").write_bytes(grey_16_bit_png(values))
+    cv2.imwrite(str(tmp_path / "grey.tif"), values)
+    for name in ("grey.png", "grey.tif"):
+        assert (read_pixels(tmp_path / name) == expected[:, :, None]).all()
+
+
+def test_sixteen_bit_greys_take_few_bytes_a_pixel(tmp_path: Path) -> None:
+    (tmp_path / "grey.png").write_bytes(grey_16_bit_png(np.zeros((1000, 1000), np.uint16), transparent=1))
+    tracemalloc.start()
+    read_pixels(tmp_path / "grey.png")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * 1000 * 1000
 
 
 def test_transparency_becomes_white_in_every_mode_that_has_it(tmp_path: Path) -> None:

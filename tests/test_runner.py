@@ -246,7 +246,10 @@ def test_kernel_that_dies_is_one_sentence(project: Path, capfd: pytest.CaptureFi
         project, "assemble", IMPORT, FAILING.format(then="import os; os._exit(9)"), folder="build/notebooks"
     )
     assert runner.main(["assemble", "--collection", "decor"]) == 1
-    assert "assemble@decor stopped: its kernel ended by itself" in capfd.readouterr().err
+    assert (
+        "assemble@decor stopped: its kernel ended by itself, most often because the memory or the disk was full: free some"
+        in capfd.readouterr().err
+    )
     assert not (project / "data/decor").exists()
 
 

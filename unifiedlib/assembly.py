@@ -39,11 +39,13 @@ def drop_items(
     return items[keep].reset_index(drop=True), labels, np.flatnonzero(keep)
 
 
-def _require_space(folder: Path, scratch: Path, n_items: int, size: int) -> None:
-    """Raise StorageError when the pixels will not fit beside what lies there: once decoded, once in the collection."""
-    decoded = scratch / "pixels.npy"
-    stored = getattr(decoded.stat(), "st_blocks", 0) * 512 if decoded.is_file() else 0
-    needed = 2 * n_items * size * size * 3 - stored
+def _require_space(folder: Path, n_items: int, size: int, scratch: Path | None = None) -> None:
+    """Raise StorageError when the pixels will not fit beside what lies there: in the collection and, if given, in `scratch`."""
+    needed = n_items * size * size * 3
+    if scratch is not None:
+        decoded = scratch / "pixels.npy"
+        stored = getattr(decoded.stat(), "st_blocks", 0) * 512 if decoded.is_file() else 0
+        needed = 2 * needed - stored
     free = disk_usage(folder).free
     if needed > free:
         raise StorageError(
@@ -108,7 +110,8 @@ def assemble_pictures(
     """Write a collection of picture files. Pictures that cannot be used are left out, counted and listed with the reason.
 
     items, labels: as in `unifiedlib.contract`; `image` is relative to `source`. size: side of a stored picture, pixels.
-    remove_duplicates: take the training rows away from items that are exact copies of a test picture of the same task.
+    remove_duplicates: take all training rows away from items that are exact copies of a test picture of a task that trains on
+        them, or of a query of any task.
     max_distance: bits, of 64, in which the perceptual hashes of near copies may differ; near copies are only reported. The
         report is `settings["duplicates"]` of the collection.
     checkpoints: folder in which a killed assembly leaves what it decoded, for the next to go on with; by default
@@ -122,7 +125,7 @@ def assemble_pictures(
     check_collection(items, labels, np.broadcast_to(np.uint8(0), (len(items), size, size, 3)), tasks)
     scratch = _scratch_folder(checkpoints or folder.parent / CHECKPOINTS / name, items, source, size)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    _require_space(folder.parent, scratch, len(items), size)
+    _require_space(folder.parent, len(items), size, scratch)
     pixels, left_out = decode_items(items, source, size, scratch, workers, save_every)
     if len(left_out) == items["image"].nunique():
         _remove_scratch(scratch)
@@ -190,9 +193,14 @@ def _drawn(settings: DecorSettings, n_items: int, size: int) -> Iterator[np.ndar
 
 
 def assemble_decor(folder: Path, settings: DecorSettings, size: int) -> Collection:
-    """Draw the collection `decor` into `folder`, pictures `size` pixels square, on every core."""
+    """Draw the collection `decor` into `folder`, pictures `size` pixels square, on every core.
+
+    Raises StorageError, before anything is drawn, when the disk has no room for it.
+    """
     world = World(settings)
     items, labels = world.tables()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    _require_space(folder.parent, len(items), size)
     sources = [{"name": "drawn by unifiedlib.decor", "url": "", "commit": "", "licence": "as this project"}]
     about = {**asdict(settings), "size": size}
     tasks = {name: TaskSpec(**task) for name, task in world.tasks.items()}  # type: ignore[arg-type]

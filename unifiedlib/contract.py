@@ -6,7 +6,8 @@ A collection is a folder with four files:
   null for the whole picture), `domain` (one of `DOMAINS`) and `group` (what must not cross from training into test:
   a product, a person, a scene).
 - `labels.parquet`: `item, task, label_set, label, role`. Rows with a test role stand in one label set per task, the one
-  that decides relevance: a gallery item is relevant to a query when both carry the same label in that task.
+  that decides relevance: a gallery item is relevant to a query when both carry the same label in that task. Tasks and label
+  sets have plain names (`NAME`), since folders and variants are called after them.
 - `pixels.npy`: uint8 [n_items x size x size x 3], RGB, memory-mapped when read.
 - `collection.json`: tasks, sources and licences, the pictures that were left out and why, settings, fingerprint.
 """
@@ -15,6 +16,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
+import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,13 +26,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unifiedlib.files import atomic_folder, sha256, write_json, write_table
+from unifiedlib.files import atomic_folder, large_write, sha256, write_json, write_table
 
 DOMAINS = ("pin", "camera", "scene", "catalog")
 ROLES = ("train", "query", "gallery", "query+gallery")
 ITEM_COLUMNS = ("image", "box", "domain", "group")
 LABEL_COLUMNS = ("item", "task", "label_set", "label", "role")
 MERGED = "merged"
+NAME = r"[a-z][a-z0-9_]*"
+# What a task may not be called: the two variants that are no specialists (`unifiedlib.variants`), and the merged gallery.
+RESERVED = ("imagenet", "unified", MERGED)
+NO_NAME = "must begin with a small letter and go on with small letters, digits and _: rename it"
 FILES = ("items.parquet", "labels.parquet", "pixels.npy", "collection.json")
 
 
@@ -143,6 +151,24 @@ def _check_items(items: pd.DataFrame) -> None:
         )
 
 
+def _check_names(tasks: Mapping[str, TaskSpec]) -> None:
+    for name in tasks:
+        if not re.fullmatch(NAME, str(name)):
+            raise ContractError(f"task {name!r} {NO_NAME}")
+        if name in RESERVED:
+            raise ContractError(f"task {name!r} has a name that the pipeline uses itself: rename it")
+
+
+def _check_item_numbers(numbers: pd.Series, n_items: int) -> None:
+    if not pd.api.types.is_integer_dtype(numbers.dtype):
+        raise ContractError(
+            f"labels: column item is of type {numbers.dtype}; items are counted 0, 1, …: make it an integer type such as int64"
+        )
+    if (bad := ~numbers.between(0, n_items - 1).fillna(False)).any():
+        row = _first(bad)
+        raise ContractError(f"labels row {row}: item {numbers.iloc[row]} is not in 0..{n_items - 1}")
+
+
 def _check_labels(labels: pd.DataFrame, n_items: int, tasks: Mapping[str, TaskSpec]) -> None:
     _check_columns(labels, LABEL_COLUMNS, "labels")
     allowed = {"role": ROLES, "task": tuple(tasks)}
@@ -152,12 +178,14 @@ def _check_labels(labels: pd.DataFrame, n_items: int, tasks: Mapping[str, TaskSp
             raise ContractError(
                 f"labels row {row}: {column} {labels[column].iloc[row]!r} is not one of {', '.join(choices)}"
             )
-    if (bad := ~labels["item"].between(0, n_items - 1)).any():
-        row = _first(bad)
-        raise ContractError(f"labels row {row}: item {labels['item'].iloc[row]} is not in 0..{n_items - 1}")
+    _check_item_numbers(labels["item"], n_items)
     for column in ("label_set", "label"):
         if (bad := labels[column].isna() | (labels[column].astype(str) == "")).any():
             raise ContractError(f"labels row {_first(bad)}: {column} is empty")
+    odd = [name for name in labels["label_set"].unique() if not re.fullmatch(NAME, str(name))]
+    if odd:
+        row = _first(labels["label_set"].isin(odd))
+        raise ContractError(f"labels row {row}: label_set {labels['label_set'].iloc[row]!r} {NO_NAME}")
     is_test = labels["role"] != "train"
     wanted = labels["task"].map({name: spec.label_set for name, spec in tasks.items()})
     if (bad := is_test & (labels["label_set"] != wanted)).any():
@@ -172,26 +200,31 @@ def _check_labels(labels: pd.DataFrame, n_items: int, tasks: Mapping[str, TaskSp
         raise ContractError(f"labels row {row}: item {item} has two labels in {task}/{label_set}")
 
 
-def _check_tasks(items: pd.DataFrame, labels: pd.DataFrame, tasks: Mapping[str, TaskSpec]) -> None:
+def _check_tasks(labels: pd.DataFrame, tasks: Mapping[str, TaskSpec]) -> None:
     for name, spec in tasks.items():
         rows = labels[labels["task"] == name]
-        trained = rows[rows["role"] == "train"]
-        if trained.empty:
+        if not (rows["role"] == "train").any():
             raise ContractError(f"task {name!r} has no training rows: give some items the role 'train'")
         if spec.k < 1:
             raise ContractError(f"task {name!r}: k is {spec.k}; it must be at least 1")
         for part in ("query", "gallery"):
             if not rows["role"].str.contains(part, regex=False).any():
                 raise ContractError(f"task {name!r} has no {part} rows: give some items the role '{part}'")
-        trained_groups = set(items["group"].iloc[trained["item"].to_numpy()])
-        queries = rows[rows["role"].str.contains("query", regex=False)]
-        groups = items["group"].iloc[queries["item"].to_numpy()]
-        if (bad := groups.isin(trained_groups)).any():
-            row = _first(bad)
-            raise ContractError(
-                f"labels row {queries.index[row]}: query item {queries['item'].iloc[row]} belongs to group {groups.iloc[row]!r}, "
-                f"which task {name!r} trains on; a group may not cross from training into test"
-            )
+
+
+def _check_crossing(items: pd.DataFrame, labels: pd.DataFrame) -> None:
+    """The unified embedding trains on every task, so no task may train on a group that any task queries with."""
+    groups = items["group"].iloc[labels["item"].to_numpy()].reset_index(drop=True)
+    trained = (labels["role"] == "train").to_numpy()
+    queries = labels["role"].str.contains("query", regex=False).to_numpy()
+    if (bad := queries & groups.isin(groups[trained]).to_numpy()).any():
+        row = _first(bad)
+        other = _first(trained & (groups == groups[row]).to_numpy())
+        raise ContractError(
+            f"labels row {row}: query item {labels['item'].iloc[row]} belongs to group {groups[row]!r}, which task "
+            f"{labels['task'].iloc[other]!r} trains on (labels row {other}); a group may not cross from training into test, "
+            "neither within a task nor between two"
+        )
 
 
 def check_collection(
@@ -214,8 +247,10 @@ def check_collection(
         )
     if not tasks:
         raise ContractError("a collection needs at least one task")
+    _check_names(tasks)
     _check_labels(labels, len(items), tasks)
-    _check_tasks(items, labels, tasks)
+    _check_tasks(labels, tasks)
+    _check_crossing(items, labels)
 
 
 def load_collection(folder: Path) -> Collection:
@@ -247,6 +282,19 @@ def load_collection(folder: Path) -> Collection:
     )
 
 
+def _reserved_pixels(path: Path, shape: tuple[int, ...]) -> np.memmap:
+    """A new file of black pixels, uint8 of `shape`, memory-mapped, whose place on the disk is taken at once.
+
+    A full disk is then an error here, where it would kill a process that writes to mapped memory.
+    """
+    pixels = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+    # macOS and Windows have no such call.
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as stream:
+            os.posix_fallocate(stream.fileno(), 0, path.stat().st_size)
+    return pixels
+
+
 def write_collection(
     folder: Path,
     name: str,
@@ -262,12 +310,13 @@ def write_collection(
     """Write a collection aside, check it, and only then let it take the place of `folder`.
 
     pictures: one uint8 [size x size x 3] array per item, in item order; read once, never held together in memory.
-    Returns the collection as `load_collection` reads it.
+    Returns the collection as `load_collection` reads it. Raises ContractError, and WriteError when the disk has no room for the
+    pixels; an older `folder` then stays as it was.
     """
+    shape = (len(items), size, size, 3)
     with atomic_folder(folder) as aside:
-        pixels = np.lib.format.open_memmap(
-            aside / "pixels.npy", mode="w+", dtype=np.uint8, shape=(len(items), size, size, 3)
-        )
+        with large_write(folder, math.prod(shape)):
+            pixels = _reserved_pixels(aside / "pixels.npy", shape)
         count = 0
         for count, picture in enumerate(pictures, start=1):
             if count > len(items) or picture.shape != pixels.shape[1:]:

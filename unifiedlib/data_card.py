@@ -6,7 +6,7 @@ import pandas as pd
 
 from unifiedlib.contract import Collection
 
-PAIR_COLUMNS = ("item", "other", "task", "distance", "kind")
+PAIR_COLUMNS = ("item", "other", "task", "other_task", "distance", "kind")
 FINE_FOR = "comparing embeddings by the same tasks"
 CARDS = {
     "decor": (
@@ -50,14 +50,20 @@ def duplicates_sentence(collection: Collection) -> str:
     if not isinstance(report, dict):
         return "Copies were not looked for: the pictures are drawn, each from its own numbers."
     return (
-        f"{report['exact_items']:,} training pictures are exact copies of test pictures of the same task "
+        f"{report['exact_items']:,} training pictures are exact copies of test pictures of their task or of queries of another "
         f"({report['removed_training_rows']:,} training rows removed); {report['near_items']:,} more look alike in all but "
         f"{report['max_distance']} of 64 bits of a perceptual hash (kept)."
     )
 
 
 def duplicates_table(collection: Collection) -> pd.DataFrame:
-    """The first pairs of a training and a test picture that are copies: columns item, other, task, distance, kind."""
+    """The first pairs of a training and a test picture that are copies: columns item, other, task, distance, kind.
+
+    Where a pair's test picture is another task's, a column `other_task` follows `task`.
+    """
     report = collection.settings.get("duplicates")
     pairs = report["pairs"] if isinstance(report, dict) else []
-    return pd.DataFrame(pairs, columns=list(PAIR_COLUMNS))
+    table = pd.DataFrame(pairs, columns=list(PAIR_COLUMNS))
+    if table["other_task"].isna().all():
+        return table.drop(columns="other_task")
+    return table.assign(other_task=table["other_task"].fillna(table["task"]))

@@ -3,6 +3,8 @@
 Exact copies have the same stored pixels (by SHA-256), so that a copy under another name, with other metadata or in another
 lossless format is one, too. Near copies have perceptual hashes of 64 bits (Zauner 2010, section 3.2.1) that differ in few
 bits: re-encoded, resized or slightly retouched pictures. A mirrored picture is another picture.
+
+The unified embedding trains on every task, so that exact copies of a query are sought in the training rows of all tasks.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from scipy.fft import dctn
 
 from unifiedlib.decoding import in_order
 
-PAIR_COLUMNS = ("item", "other", "task", "distance", "kind")
+PAIR_COLUMNS = ("item", "other", "task", "other_task", "distance", "kind")
 HASH_BITS = 64
 # Pictures of one colour have no structure to hash: below this standard deviation of brightness (0..255) none are near.
 PLAIN = 2.0
@@ -116,15 +118,35 @@ def _near_pairs(
         yield _nearest_first(pairs[~same], queries)
 
 
-def _pairs_of_task(rows: pd.DataFrame, prints: Fingerprints, max_distance: int) -> pd.DataFrame:
+def _queries(labels: pd.DataFrame) -> pd.Series:
+    """The queries of all tasks: index item, value the first task that searches with it."""
+    rows = labels[labels["role"].str.contains("query", regex=False)].drop_duplicates("item")
+    return rows.set_index("item")["task"]
+
+
+def _pairs_of_task(
+    rows: pd.DataFrame, all_queries: pd.Series, prints: Fingerprints, max_distance: int
+) -> pd.DataFrame:
+    """The pairs of the items that a task trains on. rows: its labels; all_queries: as `_queries` returns them."""
     is_train, is_query = rows["role"] == "train", rows["role"].str.contains("query", regex=False)
     train, test, queries = (
         np.unique(rows.loc[chosen, "item"].to_numpy(np.int64)) for chosen in (is_train, ~is_train, is_query)
     )
-    exact = _exact_pairs(prints, train, test, queries).assign(kind="exact")
-    near = [one.assign(kind="near") for one in _near_pairs(prints, train, test, queries, max_distance)]
+    searched = all_queries.index.to_numpy(np.int64)
+    exact = _exact_pairs(prints, train, np.union1d(test, searched), searched).assign(kind="exact")
+    exact = _without_open_copies(exact, test, searched)
+    near = [
+        _without_open_copies(one.assign(kind="near"), test, queries)
+        for one in _near_pairs(prints, train, test, queries, max_distance)
+    ]
     pairs = pd.concat([exact, *near], ignore_index=True)
-    # A catalogue picture may be in the gallery and trained on: then it is no leak of another gallery picture either.
+    task = rows["task"].iloc[0]
+    elsewhere = pairs["other"].map(all_queries).to_numpy(object)
+    return pairs.assign(task=task, other_task=np.where(pairs["other"].isin(test), task, elsewhere))
+
+
+def _without_open_copies(pairs: pd.DataFrame, test: np.ndarray, queries: np.ndarray) -> pd.DataFrame:
+    """A catalogue picture may be in the gallery and trained on: then it is no leak of another gallery picture either."""
     open_copy = pairs["item"].isin(test) & ~pairs["other"].isin(queries)
     return pairs[(pairs["item"] != pairs["other"]) & ~open_copy]
 
@@ -132,22 +154,27 @@ def _pairs_of_task(rows: pd.DataFrame, prints: Fingerprints, max_distance: int) 
 def find_duplicates(
     pixels: np.ndarray, labels: pd.DataFrame, max_distance: int = 4, rows: np.ndarray | None = None
 ) -> pd.DataFrame:
-    """Pairs of a training item and another item in the test set of the same task that show the same picture.
+    """Pairs of a training item and another item, in test, that show the same picture.
+
+    Exact pairs are sought between the training items of each task and, of the same task, all test items, of other tasks the
+    queries; near pairs within each task only.
 
     pixels: uint8 [n x size x size x 3]; item i of `labels` (see `unifiedlib.contract`) is `pixels[rows[i]]`, or `pixels[i]`.
     max_distance: bits, of 64, in which the hashes of near pictures may differ. Of 322 photographs encoded anew (quality 30 or
         60, or at 0.8 of their size) all lay within 4 bits; of the 10,598 in `photos`, whose training and test pictures hold
         no copies, 1 pair lay within 4, 10 within 6, 86 within 8.
-    Columns: item, other (in the test set), task, distance (bits; 0 for exact pairs), kind (`exact` or `near`). An item that
-    is itself in both parts is no duplicate of itself, and one that is openly in the gallery none of other gallery pictures.
-    Of one item's pairs of a kind, the nearest 100 are listed. Raises ValueError for a distance out of range.
+    Columns: item, other (in test), task (trains on item), other_task (tests with other: the same task, or else the first that
+    queries with it), distance (bits; 0 for exact pairs), kind (`exact` or `near`). An item that is itself in both parts is no
+    duplicate of itself, and one that is openly in the gallery none of other gallery pictures. Of one item's pairs of a task and
+    a kind, the nearest 100 are listed. Raises ValueError for a distance out of range.
     """
     if not 0 <= max_distance < HASH_BITS // 2:
         raise ValueError(f"max_distance is {max_distance}; it must lie in 0..{HASH_BITS // 2 - 1}")
     prints = fingerprints(pixels, rows)
+    all_queries = _queries(labels)
     found = [
-        _pairs_of_task(part, prints, max_distance).assign(task=task)
-        for task, part in labels.groupby("task", sort=False)
+        _pairs_of_task(part, all_queries, prints, max_distance)
+        for _, part in labels.groupby("task", sort=False)
     ]
     pairs = pd.concat(found, ignore_index=True)
     return pairs.sort_values(["kind", "distance", "item", "other"], ignore_index=True)[list(PAIR_COLUMNS)]
@@ -176,13 +203,17 @@ def duplicates_report(
 ) -> dict[str, object]:
     """What `collection.json` keeps of the search: counts, classes that lost all training rows, and up to 100 pairs.
 
-    before, after: the labels before and after `remove_from_training`.
+    before, after: the labels before and after `remove_from_training`. A pair names its `other_task` where that is not its `task`.
     """
     classes = ["task", "label_set", "label"]
     trained, still = (
         set(map(tuple, t.loc[t["role"] == "train", classes].to_numpy())) for t in (before, after)
     )
     listed = pairs.head(LISTED_PAIRS)
+    listed = listed.assign(
+        item=items["image"].iloc[listed["item"]].to_numpy(),
+        other=items["image"].iloc[listed["other"]].to_numpy(),
+    )
     return {
         "max_distance": max_distance,
         "exact_pairs": int((pairs["kind"] == "exact").sum()),
@@ -191,8 +222,8 @@ def duplicates_report(
         "near_items": int(pairs.loc[pairs["kind"] == "near", "item"].nunique()),
         "removed_training_rows": len(before) - len(after),
         "lost_classes": ["/".join(map(str, lost)) for lost in sorted(trained - still)],
-        "pairs": listed.assign(
-            item=items["image"].iloc[listed["item"]].to_numpy(),
-            other=items["image"].iloc[listed["other"]].to_numpy(),
-        ).to_dict("records"),
+        "pairs": [
+            {name: value for name, value in pair.items() if name != "other_task" or value != pair["task"]}
+            for pair in listed.to_dict("records")
+        ],
     }

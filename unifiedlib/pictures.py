@@ -19,6 +19,7 @@ from unifiedlib.plain_jpeg import END, PIXELS_PER_BYTE, SCAN, beginning, decode_
 MAX_PIXELS = 100_000_000
 # A progressive JPEG has about ten scans; a few bytes can declare thousands, each as dear as a whole picture.
 MAX_SCANS = 200
+ROWS_AT_ONCE = 64
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "TIFF", "GIF")
 # Pillow calls a JPEG with further pictures behind the first, as many phones make them, an MPO.
 JPEGS = ("JPEG", "MPO")
@@ -159,12 +160,24 @@ def _is_whole(path: Path) -> bool:
         return again.tobytes() == once.tobytes()
 
 
+def _eight_bits(wide: np.ndarray) -> np.ndarray:
+    """Greys of 16 bits [height x width] as uint8, divided by 257 and rounded; some rows at a time, to spare memory.
+
+    257 is odd, so that no value lies halfway between two.
+    """
+    grey = np.empty(wide.shape, np.uint8)
+    for start in range(0, len(wide), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        grey[rows] = (wide[rows].astype(np.uint32) + 128) // 257
+    return grey
+
+
 def _to_rgb(picture: Image.Image, path: Path) -> Image.Image:
     if picture.mode in ("I", "F"):
         raise PictureError(f"{path}: its 32-bit values have no known range; save it with 8 or 16 bits")
     if picture.mode.startswith("I;16"):
-        wide = np.asarray(picture).astype(np.float64)
-        grey = np.rint(wide / 257).astype(np.uint8)
+        wide = np.asarray(picture)
+        grey = _eight_bits(wide)
         if (clear := picture.info.get("transparency")) is not None:
             grey[wide == clear] = 255
         return Image.fromarray(grey).convert("RGB")

@@ -237,7 +237,8 @@ def run_stage(stage: Stage) -> Path:
         if isinstance(error, PapermillExecutionError):
             raise _failure(stage, f"{error.ename}: {error.evalue}") from None
         if isinstance(error, DeadKernelError):
-            raise _failure(stage, "its kernel ended by itself; most often the memory was used up") from None
+            reason = "its kernel ended by itself, most often because the memory or the disk was full"
+            raise _failure(stage, f"{reason}: free some and run it again") from None
         raise
     os.replace(stage.executed(".running.ipynb"), stage.executed(".ipynb"))
     about = " · ".join(

@@ -12,12 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from unifiedlib.contract import DOMAINS, MERGED, ROLES
+from unifiedlib.contract import DOMAINS, NAME, RESERVED, ROLES
 from unifiedlib.files import inside
-from unifiedlib.variants import IMAGENET, UNIFIED
 
-NAME = r"[a-z][a-z0-9_]*"
-RESERVED = (IMAGENET, UNIFIED, MERGED)
 MOST_TASKS = 64
 DEFAULT_LABEL_SET = "label"
 DEFAULT_DOMAIN = "pin"
@@ -127,7 +124,6 @@ def _clean_paths(rows: OwnRows) -> pd.Series:
     for bad, remedy in (
         (absolute, f"is an absolute path: write it relative to {rows.folder}"),
         (images.str.contains("\\", regex=False), "holds a backslash: write / between folders"),
-        (images.str.contains("\0", regex=False), "holds a zero byte: delete it"),
     ):
         if (row := first(bad)) is not None:
             raise rows.error(row, f"image {images.iloc[row]!r} {remedy}")
@@ -171,9 +167,13 @@ def _inside(rows: OwnRows, path: str, column: pd.Series, value: str) -> str:
     """`path` with links followed; the row to blame is the first that has `value` in `column`."""
     try:
         return inside(rows.folder, path, "")
-    except ValueError:
+    except (ValueError, RuntimeError) as error:
         row = int((column == value).argmax())
         image = rows.frame["image"].iloc[row]
+        if isinstance(error, RuntimeError):
+            raise rows.error(
+                row, f"image {image!r} is a link, or lies behind one, that leads back to itself: delete it"
+            ) from None
         raise rows.error(
             row,
             f"image {image!r} is a link, or lies behind one, that leads outside the folder {rows.folder}: "

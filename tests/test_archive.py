@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import io
 import json
 import os
+import shutil
 import stat
 import struct
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from unifiedlib.archive import ArchiveError, Limits, unpack
+from unifiedlib.archive import ArchiveError, Limits, is_whole, noted_md5, unpack
 
 FILES = {"birds/list.txt": b"1 a.jpg\n", "birds/images/a.jpg": bytes(range(256)) * 9, "read me": b"x"}
 
@@ -119,6 +122,111 @@ def test_folder_that_was_not_unpacked_is_never_replaced(tmp_path: Path) -> None:
     assert mine.read_text() == "years of work"
 
 
+def test_folder_of_the_same_name_beside_a_left_note_is_never_replaced(tmp_path: Path) -> None:
+    archive, folder = write(tmp_path / "a.tar", FILES), tmp_path / "mine"
+    unpack(archive, folder)
+    shutil.rmtree(folder)
+    folder.mkdir()
+    (folder / "thesis.txt").write_text("years of work")
+    with pytest.raises(
+        FileExistsError, match=r"mine holds thesis.txt, which was not unpacked from a.tar: move it away"
+    ):
+        unpack(archive, folder)
+    assert contents(folder) == {"thesis.txt": b"years of work"}
+
+
+def test_names_that_the_caller_adds_do_not_keep_another_archive_out(tmp_path: Path) -> None:
+    archive, folder = write(tmp_path / "a.tar", FILES), tmp_path / "unpacked"
+    unpack(archive, folder)
+    (folder / "list.txt").write_text("from beside the archive")
+    write(archive, {"new": b"1"})
+    with pytest.raises(FileExistsError, match=r"unpacked holds list\.txt, which was not unpacked"):
+        unpack(archive, folder)
+    unpack(archive, folder, added=["list.txt"])
+    assert contents(folder) == {"new": b"1"}
+
+
+@pytest.mark.parametrize("damaged", [b"", b'{"archive": "a.tar", "si', b"[]", b'{"tops": 7}', b"\xff\xfe"])
+def test_damaged_note_is_named_and_nothing_replaced(tmp_path: Path, damaged: bytes) -> None:
+    archive, folder = write(tmp_path / "a.tar", FILES), tmp_path / "unpacked"
+    unpack(archive, folder)
+    note = tmp_path / "unpacked.unpacked.json"
+    note.write_bytes(damaged)
+    assert not is_whole(folder)
+    assert noted_md5(folder) is None
+    with pytest.raises(
+        FileExistsError, match=r"its note .*unpacked\.unpacked\.json is damaged; move both away"
+    ):
+        unpack(archive, folder)
+    assert contents(folder) == FILES
+    shutil.rmtree(folder)
+    unpack(archive, folder)
+    assert is_whole(folder)
+
+
+def test_folder_is_whole_until_a_file_is_lost_whether_its_archive_is_there_or_not(tmp_path: Path) -> None:
+    archive, folder = write(tmp_path / "a.tar", FILES), tmp_path / "unpacked"
+    assert not is_whole(folder)
+    unpack(archive, folder)
+    archive.unlink()
+    assert is_whole(folder)
+    (folder / "read me").unlink()
+    assert not is_whole(folder)
+
+
+def test_note_has_the_sums_of_the_archive(tmp_path: Path) -> None:
+    archive, folder = write(tmp_path / "a.zip", FILES), tmp_path / "unpacked"
+    unpack(archive, folder)
+    note = json.loads((tmp_path / "unpacked.unpacked.json").read_text())
+    assert note["sha256"] == hashlib.sha256(archive.read_bytes()).hexdigest()
+    assert noted_md5(folder) == hashlib.md5(archive.read_bytes()).hexdigest()
+
+
+def test_note_of_before_there_were_md5_sums_still_fits(tmp_path: Path) -> None:
+    archive, folder = write(tmp_path / "a.zip", FILES), tmp_path / "unpacked"
+    unpack(archive, folder)
+    path = tmp_path / "unpacked.unpacked.json"
+    path.write_text(
+        json.dumps({name: value for name, value in json.loads(path.read_text()).items() if name != "md5"})
+    )
+    (folder / "added.txt").write_text("by hand")
+    unpack(archive, folder)
+    assert (folder / "added.txt").exists()
+    assert noted_md5(folder) is None
+
+
+def test_note_takes_its_place_after_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive, folder = write(tmp_path / "a.tar", FILES), tmp_path / "unpacked"
+    unpack(archive, folder)
+    placed: list[str] = []
+
+    def replace(source: Path, target: Path) -> None:
+        placed.append(Path(target).name)
+        Path(source).rename(target)
+
+    monkeypatch.setattr("unifiedlib.files.os.replace", replace)
+    unpack(write(archive, {"birds/new.txt": b"1"}), folder)
+    assert placed[-2:] == ["unpacked", "unpacked.unpacked.json"]
+    assert contents(folder) == {"birds/new.txt": b"1"}
+
+
+def test_unpacking_killed_before_the_folder_takes_its_place_leaves_folder_and_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive, folder = write(tmp_path / "a.tar", FILES), tmp_path / "unpacked"
+    unpack(archive, folder)
+    before = (tmp_path / "unpacked.unpacked.json").read_bytes()
+
+    def replace(source: Path, target: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unifiedlib.files.os.replace", replace)
+    with pytest.raises(KeyboardInterrupt):
+        unpack(write(archive, {"birds/new.txt": b"1"}), folder)
+    assert contents(folder) == FILES
+    assert (tmp_path / "unpacked.unpacked.json").read_bytes() == before
+
+
 def test_refused_archive_leaves_an_earlier_folder_as_it_was(tmp_path: Path) -> None:
     archive, folder = write(tmp_path / "a.tar", FILES), tmp_path / "unpacked"
     unpack(archive, folder)
@@ -222,6 +330,27 @@ def test_bomb_of_tar_headers_is_refused_before_it_fills_the_memory(tmp_path: Pat
     header = member("pax", 10 << 30, tarfile.XHDTYPE).tobuf(tarfile.GNU_FORMAT)
     (tmp_path / "a.tgz").write_bytes(gzip.compress(header + bytes(1 << 20)))
     refused(tmp_path / "a.tgz", "holds a header that claims 10,737,418,240 bytes")
+
+
+def test_headers_of_a_tar_are_forgotten_entry_by_entry(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tgz", "w:gz", format=tarfile.PAX_FORMAT) as tar:
+        for number in range(200):
+            info = member(f"f{number}", 1)
+            info.pax_headers = {"comment": "x" * 50_000}
+            tar.addfile(info, io.BytesIO(b"1"))
+    tracemalloc.start()
+    unpack(tmp_path / "a.tgz", tmp_path / "unpacked", Limits(max_ratio=1000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(contents(tmp_path / "unpacked")) == 200
+    assert peak < 5_000_000  # all headers together are 10,000,000 bytes
+
+
+def test_header_upon_header_without_an_entry_is_refused(tmp_path: Path) -> None:
+    body = b"11 a=bcdef\n"
+    header = member("pax", len(body), tarfile.XHDTYPE).tobuf(tarfile.GNU_FORMAT) + body.ljust(512, b"\0")
+    (tmp_path / "a.tar").write_bytes(header * 2000 + member("a").tobuf(tarfile.GNU_FORMAT) + bytes(1024))
+    refused(tmp_path / "a.tar", "cut short or corrupt")
 
 
 def test_tar_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:

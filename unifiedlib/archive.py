@@ -7,25 +7,35 @@ nothing else; bytes are counted as they are written, whatever the archive says o
 from __future__ import annotations
 
 import gzip
-import json
+import hashlib
 import os
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-from unifiedlib.archive_entries import PIECE, ArchiveError, Entry, Limits, entries
-from unifiedlib.files import atomic_folder, sha256, write_json
+from pydantic import BaseModel, ValidationError
 
-__all__ = ["ArchiveError", "Limits", "unpack"]
+from unifiedlib.archive_entries import PIECE, ArchiveError, Entry, Limits, entries
+from unifiedlib.files import atomic_folder, atomic_path, sha256
+
+__all__ = ["ArchiveError", "Limits", "is_whole", "noted_md5", "unpack"]
 
 LONGEST_NAME = 255
 LONGEST_PATH = 1024
 DEEPEST = 64
-BROKEN = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, gzip.BadGzipFile, NotImplementedError)
+BROKEN = (
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    NotImplementedError,
+    RecursionError,  # tarfile follows header upon header
+)
 
 
 def _safe_path(name: str) -> PurePosixPath:
@@ -103,18 +113,77 @@ def _found(folder: Path, tops: Sequence[str]) -> dict[str, int]:
     return {"files": len(sizes), "bytes": sum(sizes)}
 
 
+class _Note(BaseModel):
+    """What stands beside an unpacked folder.
+
+    archive: its name; size: its bytes; sha256, md5: of these; earlier notes have no md5. tops: first-level names that it gave.
+    found: how many files of how many bytes these were.
+    """
+
+    archive: str
+    size: int
+    sha256: str
+    md5: str | None = None
+    tops: list[str]
+    found: dict[str, int]
+
+
 def _note_path(folder: Path) -> Path:
     return folder.with_name(f"{folder.name}.unpacked.json")
 
 
+def _read_note(folder: Path) -> _Note | None:
+    """The note beside a folder; None where there is none, or one that says nothing."""
+    try:
+        return _Note.model_validate_json(_note_path(folder).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+
+
+def is_whole(folder: Path) -> bool:
+    """Whether `folder` still holds all that its archive gave, by the note beside it; the archive itself may be gone."""
+    note = _read_note(folder)
+    return note is not None and folder.is_dir() and _found(folder, note.tops) == note.found
+
+
+def noted_md5(folder: Path) -> str | None:
+    """Hexadecimal MD5 of the archive that `folder` was unpacked from, by the note beside it; None where none says so."""
+    return note.md5 if (note := _read_note(folder)) else None
+
+
 def _is_unpacked(archive: Path, folder: Path) -> bool:
     """Whether `folder` still holds what this very archive gave, by the note beside it."""
-    if not folder.is_dir():
+    note = _read_note(folder)
+    if note is None or not is_whole(folder) or archive.stat().st_size != note.size:
         return False
-    note = json.loads(_note_path(folder).read_text(encoding="utf-8"))
-    if _found(folder, note["tops"]) != note["found"] or archive.stat().st_size != note["size"]:
-        return False
-    return bool(sha256(archive) == note["sha256"])
+    return sha256(archive) == note.sha256
+
+
+def _check_replaceable(folder: Path, added: Collection[str]) -> None:
+    """Raise FileExistsError when `folder` holds what its note does not say was unpacked, but for the names in `added`."""
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return
+    note, path = _read_note(folder), _note_path(folder)
+    if note is None and path.exists():
+        raise FileExistsError(
+            f"{folder} holds what may not come from an archive: its note {path} is damaged; move both away"
+        )
+    if note is None or not folder.is_dir():
+        raise FileExistsError(f"{folder} holds what was not unpacked from an archive: move it away")
+    if other := sorted({entry.name for entry in folder.iterdir()} - {*note.tops, *added}):
+        raise FileExistsError(
+            f"{folder} holds {other[0]}, which was not unpacked from {note.archive}: move it away"
+        )
+
+
+def _digests(archive: Path) -> dict[str, str]:
+    """SHA-256 and MD5 of an archive, which is read once."""
+    sums = {"sha256": hashlib.sha256(), "md5": hashlib.md5(usedforsecurity=False)}
+    with archive.open("rb") as stream:
+        while piece := stream.read(PIECE):
+            for digest in sums.values():
+                digest.update(piece)
+    return {name: digest.hexdigest() for name, digest in sums.items()}
 
 
 @contextmanager
@@ -134,32 +203,34 @@ def _explained(archive: Path) -> Iterator[None]:
         ) from None
 
 
-def unpack(archive: Path, folder: Path, limits: Limits | None = None) -> Path:
+def unpack(archive: Path, folder: Path, limits: Limits | None = None, added: Collection[str] = ()) -> Path:
     """Unpack a `.tar`, `.tar.gz`, `.tgz` or `.zip` archive into `folder`, which appears only when it is whole; returns it.
 
-    limits: how much it may hold, `Limits()` without. A note beside the folder, `<folder>.unpacked.json`, keeps the archive's size
-    and SHA-256: a second call for the same archive does nothing while the files are still there.
-    Raises FileNotFoundError without the archive, FileExistsError when `folder` holds what no earlier call has unpacked, and
-    ArchiveError for an entry that leads outside the folder, is a link or a device, or stands twice; for more bytes or files than
-    the limits; for a cut, corrupt or encrypted archive, and for one that is not what its name says. Nothing is left behind then.
+    limits: how much it may hold, `Limits()` without. added: first-level names that the caller puts into `folder` afterwards, and
+    puts there again; they may be lost. A note beside the folder, `<folder>.unpacked.json`, keeps the archive's size and SHA-256:
+    a second call for the same archive does nothing while the files are still there. Another archive replaces what was unpacked.
+    Raises FileNotFoundError without the archive; FileExistsError when `folder` holds a first-level name that no earlier call has
+    unpacked, or the note that would tell is damaged; ArchiveError for an entry that leads outside the folder, is a link or a
+    device, or stands twice; for more bytes or files than the limits; for a cut, corrupt or encrypted archive, and for one that is
+    not what its name says. Nothing is left behind then.
     """
     limits = limits or Limits()
     if not archive.is_file():
         raise FileNotFoundError(f"there is no archive {archive}")
-    note = _note_path(folder)
-    if note.is_file():
-        if _is_unpacked(archive, folder):
-            return folder
-    elif folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise FileExistsError(f"{folder} holds what was not unpacked from an archive: move it away")
+    if _is_unpacked(archive, folder):
+        return folder
+    _check_replaceable(folder, added)
     size = archive.stat().st_size
-    with _explained(archive), atomic_folder(folder) as aside:
+    # The inner block ends first: the folder takes its place, and then the note does.
+    with _explained(archive), atomic_path(_note_path(folder)) as note, atomic_folder(folder) as aside:
         target = _Target(aside, size, limits)
         for entry in entries(archive, limits):
             target.add(entry)
         tops = sorted({path.parts[0] for path in target.is_file})
         if not any(target.is_file.values()):
             raise ArchiveError("it holds no file")
-        about = {"archive": archive.name, "size": size, "sha256": sha256(archive), "tops": tops}
-        write_json(note, about | {"found": _found(aside, tops)})
+        about = _Note(
+            archive=archive.name, size=size, **_digests(archive), tops=tops, found=_found(aside, tops)
+        )
+        note.write_text(about.model_dump_json(indent=2) + "\n", encoding="utf-8")
     return folder

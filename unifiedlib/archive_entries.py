@@ -94,12 +94,18 @@ class _TarBytes:
             raise ArchiveError(f"it leads to byte {position:,} of its tar, which is over the limits")
 
 
+class _Tar(tarfile.TarFile):
+    members: list[tarfile.TarInfo]
+
+
 def _tar_entries(
     stream: BufferedReader | gzip.GzipFile, archive_bytes: int, limits: Limits
 ) -> Iterator[Entry]:
     source = _TarBytes(stream, archive_bytes, limits)
-    with tarfile.open(fileobj=source, mode="r:") as tar:
-        for member in tar:
+    with _Tar.open(fileobj=source, mode="r:") as tar:
+        while (member := tar.next()) is not None:
+            # tarfile keeps every member with its headers, which may be far larger than the archive.
+            tar.members.clear()
             if member.isdir():
                 yield Entry(member.name, 0, None)
             elif member.type in (tarfile.REGTYPE, tarfile.AREGTYPE) and not member.issparse():

@@ -16,13 +16,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from unifiedlib import paths
 from unifiedlib.files import atomic_folder, sha256, write_json
 from unifiedlib.loaders.benchmarks import BENCHMARKS
 from unifiedlib.loaders.official import UNPACKED
+from unifiedlib.loaders.own_table import read_table
 from unifiedlib.params import load_params
 from unifiedlib.photos import SOURCES as PHOTO_SOURCES
 from unifiedlib.photos import Source
@@ -35,6 +36,7 @@ PLACED = {
     **dict.fromkeys((*BENCHMARKS, "benchmarks"), "docs/benchmarks.md"),
 }
 NOT_LISTED = (".git", UNPACKED)
+MISSING = -1
 
 
 class SourceError(RuntimeError):
@@ -94,35 +96,69 @@ def check_folder(folder: Path, sources: Sequence[Source]) -> None:
             )
 
 
+def _size(path: Path) -> int:
+    """Size in bytes, links followed; `MISSING` where the path leads to nothing."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return MISSING
+
+
 def _files(folder: Path) -> Iterator[tuple[str, int]]:
-    """Every file below `folder`, but git's and what archives were unpacked to, as (relative path, size in bytes), in order."""
+    """Every file below `folder`, but git's and what archives were unpacked to, as (relative path, size in bytes), in order.
+
+    A link that leads to nothing is listed as `MISSING`. A folder that was met before, which only a link can lead back to, is not
+    walked again; listed is then, as `MISSING`, `name -> name where it was met first`.
+    """
+    met = {os.path.realpath(folder): "."}
     for place, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = sorted(name for name in folders if name not in NOT_LISTED)
+        kept = []
+        for name in sorted(set(folders) - set(NOT_LISTED)):
+            path = Path(place, name)
+            relative = path.relative_to(folder).as_posix()
+            if (first := met.setdefault(os.path.realpath(path), relative)) == relative:
+                kept.append(name)
+            else:
+                yield f"{relative} -> {first}", MISSING
+        folders[:] = kept
         for name in sorted(names):
             path = Path(place, name)
-            yield path.relative_to(folder).as_posix(), path.stat().st_size
+            yield path.relative_to(folder).as_posix(), _size(path)
 
 
-def _listing(folder: Path) -> dict[str, int | str]:
-    files = list(_files(folder))
-    text = "".join(f"{name}\t{size}\n" for name, size in files)
+def _named_files(table: Path) -> Iterator[tuple[str, int]]:
+    """Every picture that a table names, as in `_files`; none of a table that cannot be read: assembly says what is wrong."""
+    try:
+        images = set(read_table(table).frame["image"])
+    except ValueError:
+        images = set()
+    for image in sorted(images - {""}):
+        yield image, _size(table.parent / image)
+
+
+def _listing(files: Iterable[tuple[str, int]]) -> dict[str, int | str]:
+    """Number and bytes of the files that are there, and the SHA-256 of all names and sizes, those of missing files included."""
+    listed = list(files)
+    sizes = [size for _, size in listed if size != MISSING]
+    text = "".join(f"{name}\t{size}\n" for name, size in listed)
     return {
-        "files": len(files),
-        "bytes": sum(size for _, size in files),
+        "files": len(sizes),
+        "bytes": sum(sizes),
         "listing": hashlib.sha256(text.encode()).hexdigest(),
     }
 
 
 def listing(folder: Path, sources: Sequence[Source]) -> dict[str, dict[str, int | str]]:
     """Per source its number of files, their bytes, and the SHA-256 of all their names and sizes."""
-    return {source.folder: _listing(folder / source.folder) for source in sources}
+    return {source.folder: _listing(_files(folder / source.folder)) for source in sources}
 
 
 def note(collection: str, source: Path) -> Path:
-    """List the pictures of a collection that stay where they are: all files below a folder, or below a table's folder.
+    """List the pictures of a collection that stay where they are: all files below a folder, or those that a table names.
 
-    Returns the path of the list, `data/sources/<collection>.json`, which holds the SHA-256 of a table, too. Raises SourceError
-    when there is nothing at `source`.
+    Returns the path of the list, `data/sources/<collection>.json`, which holds the SHA-256 of a table, too. Files that are
+    missing, links to nothing among them, do not count in it, but change its hash when they come. Raises SourceError when there
+    is nothing at `source`.
     """
     if not source.exists():
         raise SourceError(
@@ -131,9 +167,9 @@ def note(collection: str, source: Path) -> Path:
         )
     about: dict[str, object] = {"source": str(source)}
     if source.is_file():
-        about |= {"table": sha256(source), "pictures": _listing(source.parent)}
+        about |= {"table": sha256(source), "pictures": _listing(_named_files(source))}
     else:
-        about |= {"pictures": _listing(source)}
+        about |= {"pictures": _listing(_files(source))}
     target = paths.resolve(SOURCES_FOLDER / f"{collection}.json")
     write_json(target, about)
     return target

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import hashlib
 import io
+import re
+import shutil
 import tarfile
 import warnings
 from dataclasses import replace
@@ -8,14 +11,18 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from official_archives import WRITERS, cars, cub, inshop, picture
+from official_archives import WRITERS, cars, cub, inshop, picture, write_zip
 
+from unifiedlib import paths
 from unifiedlib.archive import ArchiveError
 from unifiedlib.assembly import assemble_pictures
-from unifiedlib.loaders.benchmarks import TABLES, official_folder
+from unifiedlib.loaders.benchmarks import BENCHMARKS, TABLES, benchmarks_tables, official_folder
 from unifiedlib.loaders.cub import CUB
-from unifiedlib.loaders.official import Benchmark
-from unifiedlib.loaders.official_tables import BenchmarkWarning, picture_tables
+from unifiedlib.loaders.official import Benchmark, BenchmarkWarning, provide
+from unifiedlib.loaders.official_tables import picture_tables
+
+# The small archives here are made up, so their sums are others.
+pytestmark = pytest.mark.filterwarnings("ignore:.* has the MD5:unifiedlib.loaders.official.BenchmarkWarning")
 
 COUNTS = {
     "training pictures": 200,
@@ -84,6 +91,106 @@ def test_list_that_was_corrected_takes_the_place_of_the_old_one(tmp_path: Path) 
     (tmp_path / "list_eval_partition.txt").write_text("a newer list")
     assert official_folder(tmp_path, "inshop") == folder
     assert (folder / "list_eval_partition.txt").read_text() == "a newer list"
+
+
+@pytest.mark.parametrize("dataset", list(WRITERS))
+def test_unpacked_folder_is_used_when_the_downloads_are_gone(tmp_path: Path, dataset: str) -> None:
+    WRITERS[dataset](tmp_path)
+    folder = official_folder(tmp_path, dataset)
+    (tmp_path / BENCHMARKS[dataset].archive).unlink()
+    assert official_folder(tmp_path, dataset) == folder
+    for path in [path for path in tmp_path.iterdir() if path.is_file()]:
+        path.unlink()
+    assert official_folder(tmp_path, dataset) == folder
+
+
+def test_unpacked_folder_is_used_wherever_it_was_put(tmp_path: Path) -> None:
+    cub(tmp_path)
+    folder = official_folder(tmp_path, "cub", into=tmp_path / "elsewhere")
+    (tmp_path / "CUB_200_2011.tgz").unlink()
+    assert official_folder(tmp_path, "cub", into=tmp_path / "elsewhere") == folder
+
+
+def test_unpacked_folder_that_has_lost_a_file_asks_for_the_archive(tmp_path: Path) -> None:
+    cub(tmp_path)
+    folder = official_folder(tmp_path, "cub")
+    (tmp_path / "CUB_200_2011.tgz").unlink()
+    next(folder.rglob("*.jpg")).unlink()
+    with pytest.raises(
+        FileNotFoundError, match=r"does not hold CUB_200_2011\.tgz of CUB-200-2011: get it from"
+    ):
+        official_folder(tmp_path, "cub")
+
+
+def test_corrected_list_is_taken_over_when_the_archive_is_gone(tmp_path: Path) -> None:
+    inshop(tmp_path)
+    folder = official_folder(tmp_path, "inshop")
+    (tmp_path / "img.zip").unlink()
+    (tmp_path / "list_eval_partition.txt").write_text("a newer list")
+    assert official_folder(tmp_path, "inshop") == folder
+    assert (folder / "list_eval_partition.txt").read_text() == "a newer list"
+
+
+def test_another_archive_replaces_the_unpacked_one_and_the_list_beside_it(tmp_path: Path) -> None:
+    inshop(tmp_path)
+    folder = official_folder(tmp_path, "inshop")
+    write_zip(tmp_path / "img.zip", {"img/WOMEN/new.jpg": picture(1)})
+    assert official_folder(tmp_path, "inshop") == folder
+    assert {path.name for path in folder.rglob("*") if path.is_file()} == {
+        "new.jpg",
+        "list_eval_partition.txt",
+    }
+
+
+@pytest.mark.parametrize("place", [".", "{dataset}", "unpacked/{dataset}"])
+def test_places_of_one_benchmark_are_those_of_all_four(tmp_path: Path, place: str) -> None:
+    for dataset, writer in WRITERS.items():
+        writer(tmp_path / "downloads")
+        folder = official_folder(tmp_path / "downloads", dataset)
+        target = tmp_path / "hand" / place.format(dataset=dataset)
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+        note = folder.with_name(f"{dataset}.unpacked.json")
+        shutil.copyfile(note, target.with_name(note.name))
+        assert official_folder(tmp_path / "hand", dataset) == target
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BenchmarkWarning)
+        assert len(benchmarks_tables(tmp_path / "hand").sources) == 4
+
+
+def test_archive_with_another_md5_is_warned_of_with_both_sums_each_time_but_read_once(tmp_path: Path) -> None:
+    cub(tmp_path)
+    archive = tmp_path / "CUB_200_2011.tgz"
+    found = hashlib.md5(archive.read_bytes()).hexdigest()
+    said = rf"CUB-200-2011: CUB_200_2011\.tgz has the MD5 {found}, .* of {CUB.md5[archive.name]}$"
+    with pytest.warns(BenchmarkWarning, match=said):
+        official_folder(tmp_path, "cub")
+    archive.unlink()
+    with pytest.warns(BenchmarkWarning, match=said):
+        official_folder(tmp_path, "cub")
+
+
+def test_list_with_another_md5_is_warned_of(tmp_path: Path) -> None:
+    cars(tmp_path)
+    with pytest.warns(BenchmarkWarning, match=r"Cars-196: car_ims\.tgz has .*; cars_annos\.mat has the MD5"):
+        official_folder(tmp_path, "cars")
+
+
+def test_archive_with_the_known_md5_or_without_one_is_not_warned_of(tmp_path: Path) -> None:
+    cub(tmp_path)
+    inshop(tmp_path)
+    sums = {CUB.archive: hashlib.md5((tmp_path / CUB.archive).read_bytes()).hexdigest()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        provide(tmp_path, replace(CUB, md5=sums))
+        official_folder(tmp_path, "inshop")
+
+
+def test_md5_sums_of_the_page_are_those_that_are_compared() -> None:
+    page = paths.resolve("docs/benchmarks.md").read_text(encoding="utf-8")
+    listed = dict(re.findall(r"`([\w.]+)`\s`([0-9a-f]{32})`", page))
+    assert listed == {
+        name: known for benchmark in BENCHMARKS.values() for name, known in benchmark.md5.items()
+    }
 
 
 def test_archive_of_something_else_is_refused(tmp_path: Path) -> None:

@@ -71,6 +71,13 @@ def test_link_that_leaves_the_folder_is_refused(folder: Path, tmp_path: Path) ->
     refused(folder, "lens/far/0.jpg: .* leads outside the folder")
 
 
+def test_link_that_leads_back_to_itself_is_refused(folder: Path) -> None:
+    (folder / "lens" / "red" / "round.jpg").symlink_to("round.jpg")
+    refused(
+        folder, "lens/red/round.jpg: image 'lens/red/round.jpg' is a link, .* leads back to itself: delete it"
+    )
+
+
 def test_one_picture_under_two_labels_is_refused(folder: Path) -> None:
     (folder / "lens" / "red" / "again.webp").symlink_to(Path("..") / "blue" / "2.webp")
     refused(

@@ -90,6 +90,67 @@ def test_row_number_counts_records_where_a_cell_holds_a_line_break(tmp_path: Pat
     refused(write_csv(tmp_path, *lines), "row 3: label is empty")
 
 
+@pytest.mark.parametrize("column", ["image", "label", "group"])
+def test_double_quote_without_its_partner_names_the_row_in_which_it_stands(
+    tmp_path: Path, column: str
+) -> None:
+    rows = [
+        dict(zip(("image", "task", "label"), line.split(","), strict=True)) for line in plain_lines(count=8)
+    ]
+    for row in rows:
+        row["group"] = row["image"]
+    for number in (4, 15):  # rows 6 and 17 of the file; all between them would be one text
+        rows[number][column] = f'"5 inch {rows[number][column]}'
+    lines = [",".join(row.values()) for row in rows]
+    path = write_csv(tmp_path, f"{HEADER},group", *lines)
+    refused(path, f"row 6: {column} holds a line break: a double quote without its partner\\?")
+
+
+def test_label_between_two_lone_quotes_of_neighbours_is_refused(tmp_path: Path) -> None:
+    lines = plain_lines()
+    lines[2:4] = ['blue/0.jpg,lens,"', 'sand/0.jpg,lens,"']  # stripped, it is one line
+    refused(write_csv(tmp_path, HEADER, *lines), "row 4: label holds a line break: a double quote")
+
+
+def test_rows_that_a_lone_quote_puts_into_an_ignored_column_are_missed(tmp_path: Path) -> None:
+    lines = [f"{line},a note" for line in plain_lines()]
+    lines[1] = lines[1].replace("a note", '"5 inch')
+    lines[9] = lines[9].replace("a note", '"7 inch')
+    said = "row 3: note holds a line break, and rows after it: a double quote without its partner"
+    refused(write_csv(tmp_path, f"{HEADER},note", *lines), said)
+
+
+def test_first_of_several_lone_quotes_is_the_one_that_is_named(tmp_path: Path) -> None:
+    lines = [f"{line},a note" for line in plain_lines()]
+    lines[1], lines[4] = (lines[row].replace("a note", '"5 inch') for row in (1, 4))
+    lines[9], lines[12] = (lines[row].replace(",lens,", ',lens,"') for row in (9, 12))
+    refused(
+        write_csv(tmp_path, f"{HEADER},note", *lines), "row 3: note holds a line break, and rows after it"
+    )
+    lines = [*reversed(lines)]
+    refused(write_csv(tmp_path, f"{HEADER},note", *lines), "row 13: label holds a line break")
+
+
+def test_note_of_several_lines_in_an_ignored_column_is_no_fault(tmp_path: Path) -> None:
+    lines = [
+        f'{line},"bought in Rome, Italy, in May,\nwith a lens, a bag, a strap"' for line in plain_lines()
+    ]
+    assert len(dealt(write_csv(tmp_path, f"{HEADER},note", *lines)).items) == 24
+
+
+def test_lone_quote_in_the_header_is_refused(tmp_path: Path) -> None:
+    lines = plain_lines()
+    lines[5] += '"'
+    refused(write_csv(tmp_path, 'image,task,"label', *lines), "row 1: a column's name holds a line break")
+
+
+def test_line_break_and_zero_byte_in_a_text_of_parquet_are_refused(tmp_path: Path) -> None:
+    path = write_parquet(tmp_path, label=["red", "blue\n"] * 12)
+    refused(path, r"row 1 \(the first is row 0\): label holds a line break: write it in one line")
+    path = write_parquet(tmp_path, label=["red", "blue"] * 12, group=["", "", "a\0b"] + [""] * 21)
+    refused(path, r"row 2 \(the first is row 0\): group holds a zero byte: delete it")
+
+
 def test_other_columns_are_ignored(tmp_path: Path) -> None:
     plain = dealt(write_csv(tmp_path, HEADER, *plain_lines()))
     more = dealt(

@@ -43,7 +43,7 @@ def settings(tmp_path: Path, program: str = "/bin/true") -> FetchSettings:
 
 def test_address_is_the_one_that_the_source_documents() -> None:
     name = "0027e30879ce3d87f82f699f148bff7e"
-    assert picture_url(name) == f"http://i.pinimg.com/400x/00/27/e3/{name}.jpg"
+    assert picture_url(name) == f"https://i.pinimg.com/400x/00/27/e3/{name}.jpg"
     assert picture_url(name, "http://127.0.0.1:8000/").startswith("http://127.0.0.1:8000/00/27/e3/")
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 from unifiedlib.loaders.cars import CARS, cars_tables
 from unifiedlib.loaders.cub import CUB, cub_tables
 from unifiedlib.loaders.inshop import INSHOP, inshop_tables
-from unifiedlib.loaders.official import UNPACKED, Benchmark, is_official, provide
+from unifiedlib.loaders.official import Benchmark, find_official, provide
 from unifiedlib.loaders.sop import SOP, sop_tables
 from unifiedlib.loaders.tables import PictureTables
 
@@ -34,11 +34,6 @@ def official_folder(downloads: Path, dataset: str, into: Path | None = None) -> 
     return provide(downloads, BENCHMARKS[dataset], into)
 
 
-def _folder(sources: Path, dataset: str) -> Path | None:
-    places = (sources, sources / dataset, sources / UNPACKED / dataset)
-    return next((place for place in places if is_official(place, BENCHMARKS[dataset])), None)
-
-
 def _prefixed(tables: PictureTables, sources: Path) -> pd.Series:
     prefix = tables.source.relative_to(sources)
     return tables.items["image"].map(lambda image: (prefix / image).as_posix())
@@ -51,7 +46,7 @@ def benchmarks_tables(sources: Path) -> PictureTables:
     or beside one another. Image names are relative to it. Raises FileNotFoundError that names the benchmarks that are missing;
     otherwise as each benchmark's own loader.
     """
-    folders = {dataset: _folder(sources, dataset) for dataset in BENCHMARKS}
+    folders = {dataset: find_official(sources, benchmark) for dataset, benchmark in BENCHMARKS.items()}
     if missing := [dataset for dataset, folder in folders.items() if folder is None]:
         wanted = "; ".join(
             f"{dataset} ({BENCHMARKS[dataset].archive}, {BENCHMARKS[dataset].url})" for dataset in missing

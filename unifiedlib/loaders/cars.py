@@ -35,6 +35,10 @@ CARS = Benchmark(
         "training classes": 98,
         "test classes": 98,
     },
+    md5={
+        "car_ims.tgz": "d5c8f0aa497503f355e17dc7886c3f14",
+        "cars_annos.mat": "b407c6086d669747186bd1d764ff9dbc",
+    },
 )
 
 

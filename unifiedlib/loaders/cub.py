@@ -36,6 +36,7 @@ CUB = Benchmark(
         "training classes": 100,
         "test classes": 100,
     },
+    md5={"CUB_200_2011.tgz": "97eceeb196236b17998738112f37df78"},
 )
 
 

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import filecmp
+import hashlib
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from unifiedlib.archive import unpack
+from unifiedlib.archive import is_whole, noted_md5, unpack
 from unifiedlib.files import atomic_path
 
 UNPACKED = "unpacked"
+
+
+class BenchmarkWarning(UserWarning):
+    """A benchmark that is not quite what was published; its scores are not comparable to published ones."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,7 @@ class Benchmark:
     tops: folders below the source that may hold the pictures and lists, "" for the source itself; holds: what must lie there.
     lists: for each list that comes beside the archive, the places where it may lie.
     published: number of training, query and gallery pictures, and of classes to train on and to test on.
+    md5: hexadecimal MD5 sums that public loaders carry for the archive and its lists, by file name, where they do.
     """
 
     task: str
@@ -36,6 +43,7 @@ class Benchmark:
     holds: tuple[str, ...]
     lists: tuple[tuple[str, ...], ...]
     published: dict[str, int]
+    md5: dict[str, str] = field(default_factory=dict)
 
 
 def _first_file(folder: Path, places: Sequence[str]) -> Path | None:
@@ -55,6 +63,16 @@ def _missing(source: Path, benchmark: Benchmark) -> str | None:
 def is_official(source: Path, benchmark: Benchmark) -> bool:
     """Whether `source` holds the lists and the picture folder of a benchmark in the official layout."""
     return _missing(source, benchmark) is None
+
+
+def _places(source: Path, benchmark: Benchmark, into: Path | None = None) -> tuple[Path, Path, Path]:
+    """Where the official layout may lie: in `source`, in its folder named like the task, or where its archive is unpacked to."""
+    return source, source / benchmark.task, (into or source / UNPACKED) / benchmark.task
+
+
+def find_official(source: Path, benchmark: Benchmark) -> Path | None:
+    """The folder with the official layout: `source`, `<source>/<task>` or `<source>/unpacked/<task>`; None when it is in none."""
+    return next((place for place in _places(source, benchmark) if is_official(place, benchmark)), None)
 
 
 def official_root(source: Path, benchmark: Benchmark) -> Path:
@@ -89,26 +107,51 @@ def _wanted(downloads: Path, benchmark: Benchmark, places: Sequence[str]) -> Pat
     return path
 
 
+def _other_sums(folder: Path, benchmark: Benchmark) -> Iterator[str]:
+    """In words, each file whose MD5 is not the known one: the archive's by the note beside `folder`, to read it only once."""
+    sums = {benchmark.archive: noted_md5(folder)}
+    for number, (name, *_) in enumerate(benchmark.lists):
+        content = list_file(folder, benchmark, number).read_bytes()
+        sums[name] = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    for name, found in sums.items():
+        if found and found != (known := benchmark.md5.get(name, found)):
+            yield f"{name} has the MD5 {found}, and public loaders have a file of {known}"
+
+
 def provide(downloads: Path, benchmark: Benchmark, into: Path | None = None) -> Path:
     """The folder with a benchmark's official layout, unpacked from the archive in `downloads` when it is not there yet.
 
     downloads: holds the official archive (and the list that comes beside it), or what it unpacks to, there or in a
         folder named like the task.
-    into: gets the folder `<task>`; `<downloads>/unpacked` without. An archive is unpacked once, see `unifiedlib.archive.unpack`.
+    into: gets the folder `<task>`; `<downloads>/unpacked` without. An archive is unpacked once, see `unifiedlib.archive.unpack`,
+        and not needed afterwards, nor is the list, while all that it gave is there.
     Raises FileNotFoundError that names the file wanted and where it comes from, ArchiveError for a damaged or unsafe archive.
+    Warns with `BenchmarkWarning` when the MD5 of an archive that was unpacked, or of a list beside it, is not the known one.
     """
-    for folder in (downloads, downloads / benchmark.task):
+    *by_hand, unpacked = _places(downloads, benchmark, into)
+    for folder in by_hand:
         if is_official(folder, benchmark):
             return folder
-    lists = {places[0]: _wanted(downloads, benchmark, places) for places in benchmark.lists}
-    archive = _wanted(downloads, benchmark, (benchmark.archive, f"Img/{benchmark.archive}"))
-    folder = unpack(archive, (into or downloads / UNPACKED) / benchmark.task)
-    for name, path in lists.items():
-        if not (folder / name).is_file() or not filecmp.cmp(path, folder / name, shallow=False):
-            with atomic_path(folder / name) as aside:
+    folder = _unpacked(downloads, benchmark, unpacked)
+    if sums := list(_other_sums(folder, benchmark)):
+        warnings.warn(f"{benchmark.title}: {'; '.join(sums)}", BenchmarkWarning, stacklevel=3)
+    return folder
+
+
+def _unpacked(downloads: Path, benchmark: Benchmark, folder: Path) -> Path:
+    """`folder`, unpacked from `downloads`, or as it is when a download is gone and it is whole; lists that are there go in."""
+    places = (benchmark.archive, f"Img/{benchmark.archive}")
+    gone = any(_first_file(downloads, wanted) is None for wanted in (places, *benchmark.lists))
+    if not (gone and is_official(folder, benchmark) and is_whole(folder)):
+        names = [_wanted(downloads, benchmark, wanted).name for wanted in benchmark.lists]
+        unpack(_wanted(downloads, benchmark, places), folder, added=names)
+    for name, *others in benchmark.lists:
+        path, target = _first_file(downloads, (name, *others)), folder / name
+        if path and not (target.is_file() and filecmp.cmp(path, target, shallow=False)):
+            with atomic_path(target) as aside:
                 shutil.copyfile(path, aside)
     if missing := _missing(folder, benchmark):
         raise FileNotFoundError(
-            f"{archive} is not the official archive of {benchmark.title}: {missing} is not in it"
+            f"{benchmark.archive} in {downloads} is not the official archive of {benchmark.title}: {missing} is not in it"
         )
     return folder

@@ -17,14 +17,10 @@ import pandas as pd
 
 from unifiedlib.contract import TaskSpec
 from unifiedlib.files import inside
-from unifiedlib.loaders.official import Benchmark
+from unifiedlib.loaders.official import Benchmark, BenchmarkWarning
 from unifiedlib.loaders.tables import PictureTables
 
 MISSING_ALLOWED = 0.01
-
-
-class BenchmarkWarning(UserWarning):
-    """A benchmark that is not quite what was published; its scores are not comparable to published ones."""
 
 
 def _picture_paths(root: Path, listed: pd.DataFrame) -> tuple[list[str], np.ndarray]:

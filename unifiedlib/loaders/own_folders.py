@@ -22,7 +22,7 @@ def _looks_like_picture(name: str) -> bool:
 def _listed(folder: Path, source: Path) -> tuple[list[str], list[str]]:
     """Names of the folders and of the files in `folder`, each sorted; names that begin with a dot are left out."""
     with os.scandir(folder) as entries:
-        visible = [(entry.name, entry.is_dir()) for entry in entries if not entry.name.startswith(".")]
+        visible = [(entry.name, Path(entry).is_dir()) for entry in entries if not entry.name.startswith(".")]
     for name, _ in visible:
         if any("\ud800" <= letter <= "\udfff" for letter in name):
             raise ValueError(f"{source}: the name {name!a} in {folder} is not UTF-8: rename it")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -22,12 +23,16 @@ NEEDED = ("image", "task", "label")
 COLUMNS = (*TEXTS, *BOX)
 LONGEST_HEADER = 100_000
 CSV_REMEDY = "save it as 'CSV UTF-8', one row per picture and task"
+LONE_QUOTE = "a double quote without its partner?"
+FIRST_IS_0 = " (the first is row 0)"
 
 
 def _header(path: Path) -> tuple[list[str], str]:
     """Column names of a CSV file and what separates them: a comma, a semicolon or a tab, whichever the first line has most of."""
     with path.open(encoding="utf-8-sig", newline="") as stream:
         line = stream.readline(LONGEST_HEADER)
+    if line.count('"') % 2:
+        raise ValueError(f"{path}: row 1: a column's name holds a line break: {LONE_QUOTE}")
     separator = max(SEPARATORS, key=line.count)
     names = next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     return [name.strip() for name in names], separator
@@ -95,16 +100,48 @@ def _read_csv(path: Path) -> pd.DataFrame:
         ) from None
     except (ParserError, EmptyDataError, csv.Error) as error:
         raise ValueError(f"{path}: {_csv_fault(str(error))}") from None
-    frame.columns = pd.Index(names)
-    frame = (
-        frame[[name for name in COLUMNS if name in names]].fillna("").apply(lambda column: column.str.strip())
-    )
+    frame = frame.set_axis(pd.Index(names), axis=1).fillna("")
+    known = frame[[name for name in COLUMNS if name in names]]
+    # After the first fault of all, the numbers of rows are no longer those that a user counts.
+    if faults := [*_odd_characters(known, LONE_QUOTE), *_swallowed_rows(frame, separator)]:
+        place, fault = min(faults)
+        raise ValueError(f"{path}: row {place + 2}: {fault}")
+    frame = known.apply(lambda column: column.str.strip())
     frame.index = pd.RangeIndex(2, len(frame) + 2)
     frame = frame[~(frame == "").all(axis=1)]
     if separator == ";":
         corners = [name for name in BOX if name in frame]
         frame[corners] = frame[corners].apply(lambda column: column.str.replace(",", ".", regex=False))
     return frame
+
+
+def _odd_characters(frame: pd.DataFrame, remedy: str) -> Iterator[tuple[int, str]]:
+    """Place and fault of the first text that holds a line break or a zero byte.
+
+    frame: texts as they were read. remedy: for a line break. A double quote without its partner makes all that follows, up to the
+    next one, a single text: rows would vanish in it.
+    """
+    bad = frame.apply(lambda column: column.str.contains(r"[\n\r\x00]", regex=True))
+    if (place := first(bad.any(axis=1))) is not None:
+        column = frame.columns[int(bad.iloc[place].to_numpy().argmax())]
+        broken = re.search(r"[\n\r]", frame[column].iloc[place])
+        yield place, f"{column} holds " + (f"a line break: {remedy}" if broken else "a zero byte: delete it")
+
+
+def _swallowed_rows(frame: pd.DataFrame, separator: str) -> Iterator[tuple[int, str]]:
+    """Place and fault of texts in columns that mean nothing here whose further lines look like rows of the table.
+
+    Such a text may run over several lines, but a line with one of the table's tasks at the task's place is a row. frame: all
+    columns as texts.
+    """
+    tasks, place = set(frame["task"].str.strip()) - {""}, frame.columns.get_loc("task")
+    least = max(len(NEEDED), place + 1)
+    for number in np.flatnonzero(~frame.columns.isin(COLUMNS)):
+        texts = frame.iloc[:, number]
+        for row in np.flatnonzero(texts.str.contains(r"[\n\r]", regex=True)):
+            lines = [line.split(separator) for line in re.split(r"[\n\r]+", texts.iloc[row])[1:]]
+            if any(len(values) >= least and values[place].strip() in tasks for values in lines):
+                yield int(row), f"{frame.columns[number]} holds a line break, and rows after it: {LONE_QUOTE}"
 
 
 def _csv_fault(message: str) -> str:
@@ -121,7 +158,7 @@ def _texts(path: Path, name: str, column: pa.ChunkedArray) -> pd.Series:
     if not (is_number or is_text or pa.types.is_null(kind)):
         wanted = "numbers" if name in BOX else "texts"
         raise ValueError(f"{path}: column '{name}' holds {column.type}, not {wanted}: write it as {wanted}")
-    return pc.fill_null(pc.cast(column, pa.string()), "").to_pandas().astype("str").str.strip()
+    return pc.fill_null(pc.cast(column, pa.string()), "").to_pandas().astype("str")
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -137,7 +174,10 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             f"{path}: cannot be read as Parquet ({str(error).strip().splitlines()[0]}): write it again, "
             "or rename it if it is of another kind"
         ) from None
-    return pd.DataFrame({name: _texts(path, name, table[name]) for name in table.column_names})
+    frame = pd.DataFrame({name: _texts(path, name, table[name]) for name in table.column_names})
+    for place, fault in _odd_characters(frame, "write it in one line"):
+        raise ValueError(f"{path}: row {place}{FIRST_IS_0}: {fault}")
+    return frame.apply(lambda column: column.str.strip())
 
 
 def _numbers(rows: OwnRows, name: str) -> pd.Series:
@@ -171,7 +211,7 @@ def read_table(source: Path) -> OwnRows:
     numbers = frame.index
     frame = frame.reset_index(drop=True)
     frame = frame.assign(**dict.fromkeys([name for name in COLUMNS if name not in frame], ""))
-    note = "" if suffix == ".csv" else " (the first is row 0)"
+    note = "" if suffix == ".csv" else FIRST_IS_0
     rows = OwnRows(source, source.parent, frame, lambda row: f"row {numbers[row]}{note}")
     return OwnRows(
         rows.source, rows.folder, frame.assign(**{name: _numbers(rows, name) for name in BOX}), rows.name

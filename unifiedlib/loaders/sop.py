@@ -34,6 +34,7 @@ SOP = Benchmark(
         "training classes": 11318,
         "test classes": 11316,
     },
+    md5={"Stanford_Online_Products.zip": "7f73d41a2f44250d4779881525aea32e"},
 )
 
 

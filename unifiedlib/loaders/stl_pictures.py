@@ -29,7 +29,7 @@ from unifiedlib.loaders.stl_pairs import PARTS, check_signature, read_pairs
 if sys.platform != "win32":
     import fcntl
 
-BASE_URL = "http://i.pinimg.com/400x"
+BASE_URL = "https://i.pinimg.com/400x"
 ENVIRONMENT_VARIABLE = "UNIFIEDLIB_DOWNLOADER"
 ENVIRONMENT = ".venv-download"
 # img2dataset's own parts would ask the network for newer versions, and log in to a tracking service.
@@ -85,7 +85,7 @@ def picture_url(signature: str, base_url: str = BASE_URL) -> str:
     """Address of a picture. Raises PairsError for anything but a signature.
 
     >>> picture_url("0027e30879ce3d87f82f699f148bff7e")
-    'http://i.pinimg.com/400x/00/27/e3/0027e30879ce3d87f82f699f148bff7e.jpg'
+    'https://i.pinimg.com/400x/00/27/e3/0027e30879ce3d87f82f699f148bff7e.jpg'
     """
     check_signature(signature, "a picture")
     return f"{base_url.rstrip('/')}/{signature[:2]}/{signature[2:4]}/{signature[4:6]}/{signature}.jpg"

@@ -60,7 +60,7 @@ class TrainSettings:
     precision: of the trunk: `fp32`, or mixed with `bf16`, or with `fp16` on a GPU.
     frozen_stages: how many of the trunk's first stages keep their ImageNet weights.
     optimizer: `adamw`, or `sgd` as in BMVC 2019; momentum: of SGD, or the first beta of AdamW; weight_decay: of either.
-    schedule: of the rates: `cosine` falls to zero along half a cosine in each phase, `step` to a tenth halfway through the second.
+    schedule: of the rates: half a `cosine` down to zero in each phase, or a `step` to a tenth halfway through the second.
     validation_share: share of each class's training images held out to draw the validation curve.
     checkpoint_every: steps of the second phase between two checkpoints.
     """

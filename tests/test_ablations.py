@@ -192,6 +192,7 @@ def per_query(levels: dict[str, float], seeds: Sequence[int] = (0, 1)) -> pd.Dat
                 "representation": representation,
                 "metric": "P@5",
                 "item": np.arange(100),
+                "cluster": np.arange(100),
                 "value": level + spread,
             }
         )

@@ -109,3 +109,60 @@ def test_no_resamples_are_refused():
 def test_sides_that_cannot_be_paired_are_refused(first, second):
     with pytest.raises(ValueError, match="cannot pair"):
         paired_bootstrap(np.zeros(first), np.zeros(second), 0, 100)
+
+
+def clustered(n_cluster: int, seed: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """Queries in clusters of 1 to 40: the cluster's own part and each query's; the truth over all clusters is 0.5."""
+    generator = np.random.default_rng(seed)
+    sizes = generator.integers(1, 41, n_cluster)
+    clusters = np.repeat(np.arange(n_cluster), sizes)
+    own = generator.normal(0.5, spread, n_cluster)[clusters]
+    return (own + generator.normal(0, 0.3, len(clusters)))[np.newaxis], clusters
+
+
+def share_covered(n_cluster: int, is_known: bool) -> float:
+    worlds = [clustered(n_cluster, number) for number in range(400)]
+    found = [
+        bootstrap_mean(values, number, 500, clusters if is_known else None)
+        for number, (values, clusters) in enumerate(worlds)
+    ]
+    return float(np.mean([one.low <= 0.5 <= one.high for one in found]))
+
+
+@pytest.mark.parametrize("n_cluster", [20, 31, 73])
+def test_about_95_percent_of_intervals_over_clusters_hold_the_truth(n_cluster):
+    assert 0.92 <= share_covered(n_cluster, is_known=True) <= 0.985
+
+
+def test_clustered_queries_drawn_one_by_one_hold_the_truth_far_too_seldom():
+    assert share_covered(31, is_known=False) < 0.7
+
+
+def test_clusters_of_one_query_change_nothing():
+    values = noise(3, 200)
+    plain = bootstrap_mean(values, 0, 300)
+    assert bootstrap_mean(values, 0, 300, np.arange(200) * 7) == plain
+    assert paired_bootstrap(values, values[:1], 0, 300, np.arange(200)) == paired_bootstrap(
+        values, values[:1], 0, 300
+    )
+
+
+def test_resampled_means_over_clusters_equal_a_plain_resampling():
+    values, clusters = noise(2, 7), np.array([4, 4, 9, 0, 0, 0, 9])
+    means = resampled_means(values, 50, np.random.default_rng(3), clusters)
+    drawn = np.random.default_rng(3).integers(0, 3, size=(50, 3), dtype=np.int64)
+    members = [np.flatnonzero(clusters == number) for number in (0, 4, 9)]
+    plain = [values[:, np.concatenate([members[number] for number in row])].mean(axis=1) for row in drawn]
+    assert np.allclose(means, plain)
+
+
+def test_few_clusters_reach_as_far_as_students_t():
+    values = noise(1, 21)
+    found = bootstrap_mean(values, 0, 20000)
+    reach = 2.086 * values.std(ddof=1) / np.sqrt(21)
+    assert (found.high - found.low) / 2 == pytest.approx(reach, rel=0.04)
+
+
+def test_clusters_of_another_length_are_refused():
+    with pytest.raises(ValueError, match="5 queries need one number each"):
+        bootstrap_mean(noise(1, 5), 0, 100, np.arange(4))

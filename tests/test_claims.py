@@ -23,6 +23,7 @@ def per_query(levels, seeds=(0, 1, 2), spread=SPREAD):
                 "representation": representation,
                 "metric": HEADLINES[task],
                 "item": np.arange(len(spread)),
+                "cluster": np.arange(len(spread)),
                 "value": level + spread,
             }
         )
@@ -70,6 +71,27 @@ def test_a_handful_of_queries_that_agree_tells_nothing(n_query, verdict):
     entry = judged(with_merged(per_query(levels(), spread=np.zeros(n_query))))["C1/lens"]
     assert entry["verdict"] == verdict
     assert ("Fewer than 20 queries" in entry["how"]) == (verdict == "inconclusive")
+
+
+def test_alike_queries_count_once():
+    # 200 queries of which 50 and 50 are alike, 4 clusters: they say no more than four queries would.
+    alike = per_query(levels(), spread=np.repeat([0.0, 0.001, 0.002, 0.003], 50))
+    alike["cluster"] = alike["item"] // 50
+    entry = judged(with_merged(alike))["C2/lens"]
+    assert entry["verdict"] == "inconclusive"
+    assert "200 queries in 4 clusters, drawn whole, and 3 seeds" in entry["how"]
+    assert entry["how"].endswith("Fewer than 20 clusters of queries cannot tell, whatever the interval.")
+
+
+def test_clusters_widen_the_interval():
+    table = per_query(levels())
+    steps = np.where(table["variant"] == "unified", np.sin(table["item"] // 8) * 0.1, 0.0)
+    table["value"] += steps
+    single, whole = (
+        judged(with_merged(table.assign(cluster=table["item"] // size)))["C2/lens"] for size in (1, 8)
+    )
+    assert whole["effect"] == single["effect"]
+    assert whole["high"] - whole["low"] > 2 * (single["high"] - single["low"])
 
 
 def test_sides_of_other_seeds_or_other_queries_are_not_compared():

@@ -146,6 +146,7 @@ def test_left_out_queries_are_counted():
         "task": ["lens", "lens"],
         "gallery": ["task", "merged"],
         "n_query": [1, 1],
+        "n_cluster": [1, 1],
         "n_left_out": [1, 1],
         "n_gallery": [1, 1],
     }

@@ -121,13 +121,25 @@ def test_product_distances_are_those_of_the_decoded_vectors_and_of_faiss() -> No
     assert (how.name, how.n_bytes) == ("pq", 4)
     centroids = faiss.vector_to_array(how.quantizer.centroids).reshape(4, 256, 4)
     decoded = np.concatenate([centroids[part][how.codes(GALLERY)[:, part]] for part in range(4)], axis=1)
-    np.testing.assert_allclose(found(how), -(QUERIES @ decoded.T), rtol=1e-5, atol=1e-6)
+    squared = np.square(QUERIES[:, np.newaxis] - decoded).sum(axis=2)
+    own = 2 * found(how) + np.square(QUERIES).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(own, squared, rtol=1e-5, atol=1e-5)
 
-    index = faiss.IndexPQ(16, 4, 8, faiss.METRIC_INNER_PRODUCT)
+    index = faiss.IndexPQ(16, 4, 8, faiss.METRIC_L2)
     index.pq, index.is_trained = how.quantizer, True
     index.add(GALLERY)
-    scores, rows = index.search(QUERIES, len(GALLERY))
-    np.testing.assert_allclose(np.take_along_axis(-found(how), rows, axis=1), scores, rtol=1e-4, atol=1e-5)
+    theirs, rows = index.search(QUERIES, len(GALLERY))
+    np.testing.assert_allclose(np.take_along_axis(own, rows, axis=1), theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_product_codes_of_unequal_length_are_not_ranked_by_their_length() -> None:
+    how = learn_product(TRAINING, 2, seed=0, iterations=10)
+    lengths = np.linalg.norm(how.gallery(GALLERY).embeddings[:, :-1], axis=1)
+    assert lengths.max() > 1.1 * lengths.min()
+    longest, itself = lengths.argmax(), how.gallery(GALLERY).embeddings[:, :-1]
+    nearest = how.gallery(GALLERY).distances(how.queries(itself)).argmin(axis=1)
+    assert longest in nearest
+    np.testing.assert_array_equal(how.codes(GALLERY)[nearest], how.codes(GALLERY))
 
 
 def test_product_codes_are_the_nearest_centroids() -> None:
@@ -140,7 +152,7 @@ def test_product_codes_are_the_nearest_centroids() -> None:
 
 def test_items_of_equal_bytes_tie_exactly() -> None:
     how, gallery = learn_product(TRAINING, 1, seed=0, iterations=3), embeddings(400, seed=3)
-    codes, distances = how.codes(gallery), how.gallery(gallery).distances(QUERIES)
+    codes, distances = how.codes(gallery), how.gallery(gallery).distances(how.queries(QUERIES))
     same = (codes[:, np.newaxis] == codes).all(axis=2)
     assert same.sum() > len(gallery)
     first, second = np.nonzero(same)
@@ -151,7 +163,7 @@ def test_more_bytes_distort_less() -> None:
     errors = []
     for n_bytes in (2, 4, 8):
         how = learn_product(TRAINING, n_bytes, seed=0, iterations=5)
-        errors.append(np.abs(found(how) + QUERIES @ GALLERY.T).mean())
+        errors.append(np.abs(found(how) - (0.5 - QUERIES @ GALLERY.T)).mean())
     assert errors == sorted(errors, reverse=True)
 
 

@@ -59,6 +59,17 @@ def _load_ablation(folder: Path) -> Ablation:
     return Ablation(**about | {"tasks": tuple(about["tasks"])})
 
 
+def _read_queries(folder: Path, kept: list[tuple[str, str, str]]) -> pd.DataFrame:
+    """The per-query results in a folder; ValueError for those of a version that did not know which queries are alike."""
+    table = pd.read_parquet(folder / "per_query.parquet", filters=kept)
+    if "cluster" not in table.columns:
+        raise ValueError(
+            f"{folder / 'per_query.parquet'} has no column 'cluster': it was written by an older version; evaluate "
+            f"'{folder.name}' again"
+        )
+    return table
+
+
 def load_found(result_folder: Path, score_folder: Path, variants: Sequence[str]) -> Found:
     """Read the main results, and of the ablations `variants` those that have been run.
 
@@ -71,7 +82,7 @@ def load_found(result_folder: Path, score_folder: Path, variants: Sequence[str])
     scores = pd.concat([pd.read_parquet(folder / "scores.parquet") for folder in folders], ignore_index=True)
     metrics = headlines(scores)
     own = [("gallery", "==", OWN_GALLERY)]
-    tables = [pd.read_parquet(folder / "per_query.parquet", filters=own) for folder in folders]
+    tables = [_read_queries(folder, own) for folder in folders]
     _check_seeds(scores, run)
     return Found(
         scores,

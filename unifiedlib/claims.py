@@ -6,7 +6,8 @@ equally good.
 
 - *replicated*: the whole interval lies above the threshold;
 - *not replicated*: the whole interval lies at or below it;
-- *inconclusive*: it straddles the threshold, or the claim could not be tested, or by fewer than `FEWEST_QUERIES` queries.
+- *inconclusive*: it straddles the threshold, or the claim could not be tested, or by fewer than `FEWEST_CLUSTERS` clusters of
+  queries.
 
 Over all tasks a claim is replicated only if it is on every task (an intersection-union test, Berger 1982: it
 needs no correction for several tests), not replicated if it is not on any one, and inconclusive otherwise.
@@ -21,7 +22,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unifiedlib.bootstrap import Interval, paired_bootstrap
+from unifiedlib.bootstrap import Clusters, Interval, n_clusters, paired_bootstrap
+from unifiedlib.clusters import FEWEST_CLUSTERS
 from unifiedlib.contract import MERGED
 from unifiedlib.scoring import OWN_GALLERY
 from unifiedlib.variants import IMAGENET, UNIFIED
@@ -29,8 +31,6 @@ from unifiedlib.variants import IMAGENET, UNIFIED
 REPLICATED, NOT_REPLICATED, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
 SEVERITY = {NOT_REPLICATED: 0, INCONCLUSIVE: 1, REPLICATED: 2}
 DECIMALS = 6
-# So few queries may agree by chance: an interval of five that all agree has no width at all.
-FEWEST_QUERIES = 20
 
 Claim = dict[str, str | float | None]
 Values = npt.NDArray[np.float64]
@@ -66,6 +66,32 @@ class Comparison:
     def where(self) -> str:
         """What sets the comparison apart within its claim."""
         return self.part or self.task
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Both sides' results, float64 [n_seed x n_query], row by row of one seed and column by column of one query.
+
+    The untrained trunk has no seeds and one row. clusters: of the queries, int64 [n_query].
+    """
+
+    ours: Values
+    theirs: Values
+    clusters: Clusters
+
+    @property
+    def n_query(self) -> int:
+        """How many queries both sides answered."""
+        return int(self.ours.shape[1])
+
+    @property
+    def n_cluster(self) -> int:
+        """How many clusters these queries make."""
+        return n_clusters(self.n_query, self.clusters)
+
+    def interval(self, seed: int, n_resamples: int) -> Interval:
+        """Ours minus theirs, with its 95 % interval."""
+        return paired_bootstrap(self.ours, self.theirs, seed, n_resamples, self.clusters)
 
 
 @dataclass(frozen=True)
@@ -121,10 +147,10 @@ def verdict_of(interval: Interval, threshold: float) -> str:
     return NOT_REPLICATED if interval.high <= threshold else INCONCLUSIVE
 
 
-def query_values(
+def query_rows(
     per_query: pd.DataFrame, side: Side, task: str, metric: str, gallery: str = OWN_GALLERY
-) -> pd.DataFrame | None:
-    """A side's results, a row per seed and a column per query item, both ascending; None when there are none."""
+) -> pd.DataFrame:
+    """A side's rows, columns seed, item, cluster and value; empty where it was not evaluated."""
     chosen = {
         "variant": side.variant,
         "representation": side.representation,
@@ -135,24 +161,24 @@ def query_values(
     keep = np.logical_and.reduce(
         [(per_query[column] == value).to_numpy() for column, value in chosen.items()]
     )
-    rows = per_query.loc[keep, ["seed", "item", "value"]]
-    if rows.empty:
-        return None
+    return per_query.loc[keep, ["seed", "item", "cluster", "value"]]
+
+
+def _by_seed(rows: pd.DataFrame) -> pd.DataFrame:
+    """A row per seed and a column per query item, both ascending."""
     table = rows.pivot_table(index="seed", columns="item", values="value")
     return table.sort_index().sort_index(axis=1)
 
 
-def paired_values(it: Comparison, per_query: pd.DataFrame, metric: str) -> tuple[Values, Values] | None:
-    """Both sides' results, float64 [n_seed x n_query], row by row of one seed and column by column of one query.
+def paired_values(it: Comparison, per_query: pd.DataFrame, metric: str) -> Paired | None:
+    """What both sides of a comparison gave, query by query; None where a side was not evaluated.
 
-    The untrained trunk has no seeds and one row; None where a side was not evaluated. Raises ValueError where the sides were
-    trained with other seeds, or answered other queries.
+    Raises ValueError where the sides were trained with other seeds, or answered other queries.
     """
-    ours, theirs = (
-        query_values(per_query, side, it.task, metric, it.gallery) for side in (it.ours, it.theirs)
-    )
-    if ours is None or theirs is None:
+    sides = [query_rows(per_query, side, it.task, metric, it.gallery) for side in (it.ours, it.theirs)]
+    if any(rows.empty for rows in sides):
         return None
+    ours, theirs = map(_by_seed, sides)
     about = f"{it.id}: '{it.ours.variant}' and '{it.theirs.variant}'"
     if not ours.columns.equals(theirs.columns):
         raise ValueError(f"{about} answered other queries on {it.task}: evaluate both on the same collection")
@@ -161,13 +187,18 @@ def paired_values(it: Comparison, per_query: pd.DataFrame, metric: str) -> tuple
         raise ValueError(
             f"{about} were trained with other seeds ({list(ours.index)} and {list(theirs.index)}): train both with the same"
         )
-    return ours.to_numpy(np.float64), theirs.to_numpy(np.float64)
+    clusters = sides[0].drop_duplicates("item").set_index("item")["cluster"].loc[ours.columns]
+    return Paired(ours.to_numpy(np.float64), theirs.to_numpy(np.float64), clusters.to_numpy(np.int64))
 
 
-def _explain(
-    it: Comparison, metric: str, means: tuple[float, float], found: Interval, shape: tuple[int, int], n: int
-) -> str:
-    n_seed, n_query = shape
+def _drawn(values: Paired) -> str:
+    """What was drawn, in words: "781 queries in 31 clusters, drawn whole"."""
+    whole = "" if values.n_cluster == values.n_query else f" in {values.n_cluster} clusters, drawn whole,"
+    return f"{values.n_query} queries{whole}"
+
+
+def _explain(it: Comparison, metric: str, values: Paired, found: Interval, n: int) -> str:
+    n_seed, means = len(values.ours), (values.ours.mean(), values.theirs.mean())
     task = f"{it.task} in the merged gallery" if it.gallery == MERGED else it.task
     ours, size = it.ours.name, f"{abs(found.mean):.4f}"
     if found.mean < 0:
@@ -184,8 +215,8 @@ def _explain(
     )
     return (
         f"{outcome} ({means[0]:.4f} against {means[1]:.4f}). The difference is {found.mean:+.4f}, "
-        f"95 % interval {found.low:+.4f} to {found.high:+.4f}, from {n} paired resamples of {n_query} "
-        f"queries and {seeds}; replicated only if the whole interval lies above {rule}."
+        f"95 % interval {found.low:+.4f} to {found.high:+.4f}, from {n} paired resamples of {_drawn(values)} "
+        f"and {seeds}; replicated only if the whole interval lies above {rule}."
     )
 
 
@@ -193,17 +224,15 @@ def judge(it: Comparison, per_query: pd.DataFrame, metric: str, seed: int, n_res
     """Judge one claim on one task from the per-query results (columns as in per_query.parquet)."""
     values = paired_values(it, per_query, metric)
     if values is None:
-        ours_there = query_values(per_query, it.ours, it.task, metric, it.gallery) is not None
-        absent = it.theirs.variant if ours_there else it.ours.variant
+        ours = query_rows(per_query, it.ours, it.task, metric, it.gallery)
+        absent = it.ours.variant if ours.empty else it.theirs.variant
         how = f"Not tested on {it.task}: variant '{absent}' was not evaluated."
         return Judgement(it, INCONCLUSIVE, None, how)
-    ours, theirs = values
-    n_query = ours.shape[1]
-    found = paired_bootstrap(ours, theirs, seed, n_resamples)
-    means = (float(ours.mean()), float(theirs.mean()))
-    how = _explain(it, metric, means, found, (ours.shape[0], n_query), n_resamples)
-    if n_query < FEWEST_QUERIES:
-        how += f" Fewer than {FEWEST_QUERIES} queries cannot tell, whatever the interval."
+    found = values.interval(seed, n_resamples)
+    how = _explain(it, metric, values, found, n_resamples)
+    if values.n_cluster < FEWEST_CLUSTERS:
+        kind = "queries" if values.n_cluster == values.n_query else "clusters of queries"
+        how += f" Fewer than {FEWEST_CLUSTERS} {kind} cannot tell, whatever the interval."
         return Judgement(it, INCONCLUSIVE, found, how)
     return Judgement(it, verdict_of(found, it.threshold), found, how)
 

@@ -17,6 +17,7 @@ import pandas as pd
 import torch
 
 from unifiedlib.binarization import BITS_PER_BYTE, Floats
+from unifiedlib.clusters import query_clusters
 from unifiedlib.code_statistics import BitStatistics, random_pairs
 from unifiedlib.codes_claims import CodesJudging, judge_codes
 from unifiedlib.contract import MERGED, Collection, load_collection
@@ -178,7 +179,8 @@ def score_representations(
                 strict=True,
             )
         ]
-        pairs += list(result_frames(found, settings))
+        clusters = query_clusters(collection, task, judged[0].relevance.query_items)
+        pairs += list(result_frames(found, clusters, settings))
     scores, per_query = (pd.concat(frames, ignore_index=True) for frames in zip(*pairs, strict=True))
     return scores, per_query
 

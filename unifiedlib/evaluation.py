@@ -15,6 +15,7 @@ import pandas as pd
 from unifiedlib.binarization import Codes, Floats, binarize, check_embeddings
 from unifiedlib.bootstrap import Interval, bootstrap_rows
 from unifiedlib.claims import judge_claims
+from unifiedlib.clusters import query_clusters
 from unifiedlib.contract import MERGED, Collection
 from unifiedlib.files import write_json, write_table
 from unifiedlib.progress import progress
@@ -48,6 +49,7 @@ QUERY_COLUMNS = (
     "representation",
     "metric",
     "item",
+    "cluster",
     "value",
 )
 
@@ -153,45 +155,51 @@ def _task_frames(
             judged, score_queries(vectors, prepared, judged, settings.batch_size), strict=True
         )
     ]
-    yield from result_frames(found, settings)
+    yield from result_frames(
+        found, query_clusters(collection, task, judged[0].relevance.query_items), settings
+    )
 
 
 def result_frames(
-    found: Sequence[tuple[Mapping[str, str | int], JudgedGallery, Results]], settings: EvaluationSettings
+    found: Sequence[tuple[Mapping[str, str | int], JudgedGallery, Results]],
+    clusters: Index,
+    settings: EvaluationSettings,
 ) -> Iterator[tuple[pd.DataFrame, pd.DataFrame]]:
     """Scores, with intervals over queries, and per-query results of one task, a pair of tables for each of `found`.
 
     found: columns that name a measurement ({"task": "lens", "gallery": "merged"}), the gallery that it is about, and what
-    `score_queries` gave, [n_metric x n_query]. All must be about the same queries: they share their resamples.
+    `score_queries` gave, [n_metric x n_query]. All must be about the same queries: they share their resamples. clusters: of
+    the queries, int64 [n_query].
     """
     stacked = np.concatenate([values for _, _, values in found])
-    intervals = iter(bootstrap_rows(stacked, settings.seed, settings.n_resamples))
+    intervals = iter(bootstrap_rows(stacked, settings.seed, settings.n_resamples, clusters))
     for where, one, values in found:
         own = list(islice(intervals, len(values)))
-        yield _score_frame(own, one).assign(**where), _query_frame(values, one).assign(**where)
+        yield _score_frame(own, one).assign(**where), _query_frame(values, clusters, one).assign(**where)
 
 
 def _score_frame(intervals: list[Interval], judged: JudgedGallery) -> pd.DataFrame:
-    """One row per metric, with its interval over queries."""
+    """One row per metric, with its interval over queries, kept in 0 to 1."""
     return pd.DataFrame(
         {
             "metric": list(judged.cutoffs),
             "k": list(judged.cutoffs.values()),
             "value": [round(interval.mean, DECIMALS) for interval in intervals],
-            "low": [round(interval.low, DECIMALS) for interval in intervals],
-            "high": [round(interval.high, DECIMALS) for interval in intervals],
+            "low": [round(max(0.0, interval.low), DECIMALS) for interval in intervals],
+            "high": [round(min(1.0, interval.high), DECIMALS) for interval in intervals],
             "n_query": len(judged.relevance.query_items),
         }
     )
 
 
-def _query_frame(values: Results, judged: JudgedGallery) -> pd.DataFrame:
+def _query_frame(values: Results, clusters: Index, judged: JudgedGallery) -> pd.DataFrame:
     """One row per metric and query, from values [n_metric x n_query]."""
     n_metric, n_query = values.shape
     return pd.DataFrame(
         {
             "metric": np.repeat(list(judged.cutoffs), n_query),
             "item": np.tile(judged.relevance.query_items, n_metric),
+            "cluster": np.tile(clusters, n_metric),
             "value": values.ravel().round(DECIMALS).astype(np.float32),
         }
     )
@@ -203,8 +211,8 @@ def score_variant(
     """Score one variant and seed on every task of the collection, in both galleries and both representations.
 
     embeddings_folder: holds `items.npy`, `float.npy` and `codes.npy`. Returns the score rows (columns
-    `SCORE_COLUMNS`) and the per-query results (columns `QUERY_COLUMNS`; `item` is the query's item number).
-    Intervals are over queries.
+    `SCORE_COLUMNS`) and the per-query results (columns `QUERY_COLUMNS`; `item` is the query's item number,
+    `cluster` as `query_clusters` has it). Intervals are over queries, drawn by clusters.
     """
     stored = load_embeddings(embeddings_folder, collection)
     pairs = [pair for task in collection.tasks for pair in _task_frames(collection, stored, task, settings)]
@@ -219,15 +227,18 @@ def score_variant(
 def query_counts(collection: Collection) -> pd.DataFrame:
     """How many queries and gallery items each task has, in its own gallery and in the merged one.
 
-    Columns: task, gallery, n_query, n_left_out, n_gallery.
-    n_left_out counts the queries that are not scored because no relevant item is left for them.
+    Columns: task, gallery, n_query, n_cluster, n_left_out, n_gallery.
+    n_cluster counts what the bootstrap draws, n_left_out the queries that are not scored because no relevant item is left for
+    them.
     """
     rows = []
     for task in collection.tasks:
         for name, gallery in ((OWN_GALLERY, task), (MERGED, MERGED)):
             found = task_relevance(collection, task, gallery)
-            rows.append((task, name, len(found.query_items), len(found.left_out), len(found.gallery_items)))
-    return pd.DataFrame(rows, columns=["task", "gallery", "n_query", "n_left_out", "n_gallery"])
+            clusters = len(np.unique(query_clusters(collection, task, found.query_items)))
+            sizes = (len(found.query_items), clusters, len(found.left_out), len(found.gallery_items))
+            rows.append((task, name, *sizes))
+    return pd.DataFrame(rows, columns=["task", "gallery", "n_query", "n_cluster", "n_left_out", "n_gallery"])
 
 
 def _embedding_folders(

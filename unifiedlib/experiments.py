@@ -8,7 +8,6 @@ import pandas as pd
 
 from unifiedlib.ablation_claims import CLAIMS, SUBSETS, Ablation, Judging, subset_comparisons
 from unifiedlib.ablation_results import Found
-from unifiedlib.bootstrap import paired_bootstrap
 from unifiedlib.claims import Comparison, Side, paired_values
 from unifiedlib.figures.ablations import Experiment
 from unifiedlib.results import DECIMALS
@@ -24,8 +23,7 @@ def _difference(found: Found, it: Comparison, judging: Judging) -> dict[str, str
     values = paired_values(it, found.per_query, metric)
     if values is None:
         return None
-    ours, theirs = values
-    interval = paired_bootstrap(ours, theirs, judging.seed, judging.n_resamples)
+    interval = values.interval(judging.seed, judging.n_resamples)
     effect, low, high = (round(value, DECIMALS) for value in (interval.mean, interval.low, interval.high))
     names = {
         "label": it.part,
@@ -37,8 +35,8 @@ def _difference(found: Found, it: Comparison, judging: Judging) -> dict[str, str
         "effect": effect,
         "low": low,
         "high": high,
-        "n_query": ours.shape[1],
-        "n_seed": ours.shape[0],
+        "n_query": values.n_query,
+        "n_seed": len(values.ours),
     }
 
 

@@ -101,7 +101,10 @@ class Signs:
 class ProductCodes:
     """One byte for each part of a vector: the number of the part's nearest centroid (Jégou et al., PAMI 2011).
 
-    quantizer: a trained faiss.ProductQuantizer. Items with the same bytes get exactly the same distances.
+    quantizer: a trained faiss.ProductQuantizer. Queries stay floats, and are compared by Euclidean distance with what an item's
+    bytes stand for, as in the paper and as faiss.IndexPQ does. Embeddings have unit length, what bytes stand for has not: by
+    inner product alone, items that were decoded too long would come first. Items with the same bytes get exactly the same
+    distances.
     """
 
     quantizer: faiss.ProductQuantizer
@@ -118,13 +121,20 @@ class ProductCodes:
         return np.asarray(self.quantizer.compute_codes(np.ascontiguousarray(embeddings)))
 
     def queries(self, embeddings: Floats) -> Floats:
-        """The embeddings of the queries: they are not stored, so they need not be made small."""
-        return embeddings
+        """The queries' embeddings, which are not stored and need not be made small, and a 1: float32 [n x (dim + 1)]."""
+        check_embeddings(embeddings, "queries")
+        return np.pad(embeddings, ((0, 0), (0, 1)), constant_values=1)
 
     def gallery(self, embeddings: Floats) -> FloatGallery:
-        """The vectors that the stored bytes stand for, searched by inner product."""
+        """What the stored bytes stand for, and minus half its squared length: float32 [n x (dim + 1)].
+
+        The negative inner product with a query q and its 1 is |decoded|^2 / 2 - q decoded: half the squared distance, but for
+        |q|^2, which is the same for every item.
+        """
         decoded = self.quantizer.decode(self.codes(embeddings))  # type: ignore[call-arg, func-returns-value]
-        return FloatGallery.of(np.asarray(decoded, np.float32))
+        vectors = np.asarray(decoded, np.float32)
+        halves = np.square(vectors, dtype=np.float64).sum(axis=1, keepdims=True) / 2
+        return FloatGallery.of(np.concatenate([vectors, -halves.astype(np.float32)], axis=1))
 
 
 def _check_training(training: Floats, n_bits: int) -> None:

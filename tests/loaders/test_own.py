@@ -140,7 +140,7 @@ def test_query_without_a_match_is_allowed_and_counted_as_left_out(tmp_path: Path
         save_picture(tmp_path / f"{name}.jpg", seed=seed)
     path = write_csv(tmp_path, f"{HEADER},role", *EXPLICIT, "f.jpg,lens,sand,query")
     counts = query_counts(assembled(dealt(path), tmp_path / "data"))
-    assert counts.loc[0, ["n_query", "n_left_out", "n_gallery"]].tolist() == [1, 1, 2]
+    assert counts.loc[0, ["n_query", "n_cluster", "n_left_out", "n_gallery"]].tolist() == [1, 1, 1, 2]
 
 
 @pytest.mark.parametrize(

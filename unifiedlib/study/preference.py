@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import binomtest
 
-from unifiedlib.bootstrap import CONFIDENCE, Interval, bootstrap_mean, resampled_means, seed_deviations
+from unifiedlib.bootstrap import Interval, bootstrap_mean, interval_ends, resampled_means, seed_deviations
 from unifiedlib.study.judgements import OURS, OUTCOMES, THEIRS, by_task, first_showings
 from unifiedlib.study.log import NEITHER, TIE
 
@@ -100,8 +100,7 @@ def win_rate_interval(wins: Values, losses: Values, seed: int, n_resamples: int)
     decided = won + lost > 0
     ratios = won[decided] / (won + lost)[decided]
     ratios = np.clip(ratios + seed_deviations(per_training, n_resamples, generator)[decided], 0.0, 1.0)
-    tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(ratios, [tail, 1 - tail])
+    low, high = interval_ends(ratios)
     return Interval(float(wins.mean() / (wins.mean() + losses.mean())), float(low), float(high))
 
 

@@ -1,8 +1,8 @@
 """What a study leaves behind: tables, and a summary with a verdict for each comparison and task.
 
 A verdict says whose lists raters prefer: `ours` where the whole 95 % interval of the net preference lies above zero, `theirs`
-where it lies below, else `undecided`, as it is by fewer than `FEWEST_QUERIES` queries, which may agree by chance. Over all tasks:
-`ours` only if it is on each of them, `theirs` if it is on any one.
+where it lies below, else `undecided`, as it is by fewer than `FEWEST_CLUSTERS` queries, which may agree by chance. Over all
+tasks: `ours` only if it is on each of them, `theirs` if it is on any one.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from unifiedlib.claims import FEWEST_QUERIES
+from unifiedlib.clusters import FEWEST_CLUSTERS
 from unifiedlib.files import write_json, write_table
 from unifiedlib.study.document import write_study
 from unifiedlib.study.judgements import OURS, THEIRS
@@ -41,7 +41,7 @@ def verdict_of(low: float, high: float, n_query: int) -> str:
     >>> verdict_of(0.1, 0.2, 50), verdict_of(-0.1, 0.2, 50), verdict_of(-0.2, -0.1, 50), verdict_of(1.0, 1.0, 3)
     ('ours', 'undecided', 'theirs', 'undecided')
     """
-    if n_query < FEWEST_QUERIES:
+    if n_query < FEWEST_CLUSTERS:
         return UNDECIDED
     return OURS if low > 0 else THEIRS if high < 0 else UNDECIDED
 
@@ -71,8 +71,8 @@ def task_entry(row: Mapping[str, object]) -> Entry:
         f"{number['net_high']:+.3f}; more answers are for ours on {row['better_queries']} queries and for the others on "
         f"{row['worse_queries']} (sign test {_p_value(number['sign_p'])})."
     )
-    if n_query < FEWEST_QUERIES:
-        how += f" By fewer than {FEWEST_QUERIES} queries nothing is judged: they may agree by chance."
+    if n_query < FEWEST_CLUSTERS:
+        how += f" By fewer than {FEWEST_CLUSTERS} queries nothing is judged: they may agree by chance."
     said = f"On {task}, {who.lower()} {CLAIMED[verdict].format(*names)}."
     win_rate = None if pd.isna(number["win_rate"]) else number["win_rate"]
     about: Entry = {"id": f"{study}/{task}", "simulated": simulated, "said": said, "verdict": verdict}

@@ -120,12 +120,12 @@ def ablated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     columns = ["variant", "task", "gallery", "representation", "metric", "k", "value"]
     write_table(tmp_path / "results/decor-ablations/scores.parquet", pd.DataFrame(rows, columns=columns))
     queries = [
-        ("arcface", 0, "lens", gallery, "float", metric, item, item / 4)
+        ("arcface", 0, "lens", gallery, "float", metric, item, 1, item / 4)
         for gallery in ("task", "merged")
         for metric in ("P@1", "P@20", "MAP@R")
         for item in (3, 1)
     ]
-    columns = ["variant", "seed", "task", "gallery", "representation", "metric", "item", "value"]
+    columns = ["variant", "seed", "task", "gallery", "representation", "metric", "item", "cluster", "value"]
     table = pd.DataFrame(queries, columns=columns)
     write_table(tmp_path / "ablations/decor/scores/arcface/per_query.parquet", table)
     write_json(tmp_path / "results/decor/claims.json", [claim("C1", "replicated")])
@@ -149,9 +149,9 @@ def test_ablations_are_published_as_headline_rows_own_claims_and_figures(ablated
         ["arcface", "task", "P@20"],
     ]
     queries = pd.read_parquet(ablated / "docs/results/decor-ablations-per-query.parquet")
-    assert queries[["gallery", "metric", "item", "value"]].to_numpy().tolist() == [
-        ["task", "P@20", 1, 0.25],
-        ["task", "P@20", 3, 0.75],
+    assert queries[["gallery", "metric", "item", "cluster", "value"]].to_numpy().tolist() == [
+        ["task", "P@20", 1, 1, 0.25],
+        ["task", "P@20", 3, 1, 0.75],
     ]
     claims = json.loads((ablated / "docs/results/decor-ablations-claims.json").read_text())
     assert [one["id"] for one in claims] == ["loss", "loss/arcface/lens"]
@@ -286,9 +286,8 @@ def test_scores_are_copied_into_readme_findings_and_figure(
     folder, published = tmp_path / "results/decor", REPOSITORY / PUBLISHED
     scores = pd.read_csv(published / "decor-scores.csv")
     write_table(folder / "scores.csv", scores)
-    write_table(
-        folder / "per_query.parquet", pd.read_parquet(published / "decor-per-query.parquet").iloc[:50]
-    )
+    queries = pd.read_parquet(published / "decor-per-query.parquet").iloc[:50]
+    write_table(folder / "per_query.parquet", queries.assign(cluster=0))
     write_json(folder / "claims.json", [claim("C1", "not replicated"), claim("C1/lens", "replicated")])
     publish("decor")
     readme, findings = ((tmp_path / page).read_text(encoding="utf-8") for page in (README, FINDINGS))

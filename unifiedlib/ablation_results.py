@@ -59,13 +59,12 @@ def _load_ablation(folder: Path) -> Ablation:
     return Ablation(**about | {"tasks": tuple(about["tasks"])})
 
 
-def _read_queries(folder: Path, kept: list[tuple[str, str, str]]) -> pd.DataFrame:
-    """The per-query results in a folder; ValueError for those of a version that did not know which queries are alike."""
-    table = pd.read_parquet(folder / "per_query.parquet", filters=kept)
+def read_queries(path: Path, kept: list[tuple[str, str, str]] | None = None) -> pd.DataFrame:
+    """The per-query results in a file; ValueError for those of a version that did not know which queries are alike."""
+    table = pd.read_parquet(path, filters=kept)
     if "cluster" not in table.columns:
         raise ValueError(
-            f"{folder / 'per_query.parquet'} has no column 'cluster': it was written by an older version; evaluate "
-            f"'{folder.name}' again"
+            f"{path} has no column 'cluster': it was written by an older version; evaluate and publish again"
         )
     return table
 
@@ -82,7 +81,7 @@ def load_found(result_folder: Path, score_folder: Path, variants: Sequence[str])
     scores = pd.concat([pd.read_parquet(folder / "scores.parquet") for folder in folders], ignore_index=True)
     metrics = headlines(scores)
     own = [("gallery", "==", OWN_GALLERY)]
-    tables = [_read_queries(folder, own) for folder in folders]
+    tables = [read_queries(folder / "per_query.parquet", own) for folder in folders]
     _check_seeds(scores, run)
     return Found(
         scores,

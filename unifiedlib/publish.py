@@ -93,7 +93,9 @@ def publish_queries(per_query: pd.DataFrame, scores: pd.DataFrame, target: Path)
     names = ("variant", "task", "gallery", "representation", "metric")
     kinds = dict.fromkeys(names, "category") | {"item": "int32", "cluster": "int32", "value": "float32"}
     order = ["variant", "seed", "task", "gallery", "representation", "item"]
-    rows = per_query.loc[wanted, [*names, "seed", "item", "cluster", "value"]].sort_values(order, ignore_index=True)
+    rows = per_query.loc[wanted, [*names, "seed", "item", "cluster", "value"]].sort_values(
+        order, ignore_index=True
+    )
     with atomic_path(target) as aside:
         rows.astype(kinds).to_parquet(aside, compression="zstd", index=False)
 

@@ -14,6 +14,7 @@ from search_world import make_collection
 from small_world import SIZE, write_small
 
 from unifiedlib import codes_story, codes_study, figures
+from unifiedlib.ablation_results import read_queries
 from unifiedlib.binarization import binarize
 from unifiedlib.claims import Claim
 from unifiedlib.codes_claims import CodesJudging, Model, comparison_groups, judge_codes, models_of
@@ -26,11 +27,13 @@ from unifiedlib.codes_study import (
     study_codes,
     write_study,
 )
-from unifiedlib.contract import Collection, TaskSpec
+from unifiedlib.contract import MERGED, Collection, TaskSpec
 from unifiedlib.embedding import embed
 from unifiedlib.evaluation import EvaluationSettings, evaluate_collection
 from unifiedlib.model import EmbeddingModel, ModelSettings, save_model
+from unifiedlib.publish import headline_rows, publish_queries
 from unifiedlib.quantizers import median_thresholds
+from unifiedlib.scoring import OWN_GALLERY
 
 mpl.use("Agg")
 TASKS = {"lens": TaskSpec(3, "category"), "shop_the_look": TaskSpec(1, "product")}
@@ -162,6 +165,13 @@ def test_bits_are_described_for_every_model_and_kind_of_sign(study: Study) -> No
 def test_pairs_are_of_the_first_seed(study: Study) -> None:
     assert study.pairs.groupby("variant").size().eq(codes_study.PAIRS_PER_MODEL).all()
     assert study.pairs[["cosine", "differing"]].corr().iloc[0, 1] < -0.5
+
+
+def test_claims_can_be_judged_again_from_what_is_published(study: Study, tmp_path: Path) -> None:
+    publish_queries(study.per_query, study.scores, tmp_path / "queries.parquet")
+    scores = headline_rows(study.scores, (OWN_GALLERY, MERGED))
+    again = judge_codes(scores, read_queries(tmp_path / "queries.parquet"), SETTINGS.judging)
+    assert again == judge_codes(study.scores, study.per_query, SETTINGS.judging)
 
 
 def test_per_query_holds_the_headline_metric_of_own_galleries(study: Study) -> None:

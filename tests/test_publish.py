@@ -200,6 +200,8 @@ def studied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(paths, "root", lambda: tmp_path)
     folder = tmp_path / "results/decor-codes"
     write_table(folder / "scores.parquet", code_rows())
+    queries = [code_rows().assign(item=item, cluster=3) for item in (4, 3)]
+    write_table(folder / "per_query.parquet", pd.concat(queries, ignore_index=True))
     write_table(folder / "bits.csv", pd.DataFrame({"variant": ["unified"], "effective": [90.5]}))
     claims = [claim("C4", "replicated"), claim("C4/lens", "replicated"), claim("itq", "inconclusive")]
     write_json(folder / "claims.json", claims)
@@ -215,6 +217,9 @@ def test_codes_are_published_as_headline_rows_bits_claims_and_figure(studied: Pa
     assert len(rows) == 20
     assert set(rows["metric"]) == {"P@20"}
     assert set(rows["gallery"]) == {"task", "merged"}
+    queries = pd.read_parquet(studied / "docs/results/decor-codes-per-query.parquet")
+    assert set(queries["metric"]) == {"P@20"}
+    assert queries.groupby(["variant", "representation", "bytes", "seed"], observed=True).size().eq(4).all()
     assert pd.read_csv(studied / "docs/results/decor-codes-bits.csv")["effective"].tolist() == [90.5]
     claims = json.loads((studied / "docs/results/decor-codes-claims.json").read_text())
     assert [one["id"] for one in claims] == ["C4", "C4/lens", "itq"]

@@ -87,17 +87,18 @@ def headline_rows(scores: pd.DataFrame, galleries: Sequence[str] = (OWN_GALLERY,
 def publish_queries(per_query: pd.DataFrame, scores: pd.DataFrame, target: Path) -> None:
     """Write each query's result in its task's headline metric, so that anyone can judge the claims again without training.
 
-    per_query: columns as in per_query.parquet; scores: those that it stands behind. A row takes about a byte.
+    per_query: columns as in per_query.parquet, and `bytes` in the study of codes; scores: those that it stands behind. A row
+    takes about a byte.
     """
     wanted = per_query["metric"] == per_query["task"].map(headlines(scores))
     names = ("variant", "task", "gallery", "representation", "metric")
-    kinds = dict.fromkeys(names, "category") | {"item": "int32", "cluster": "int32", "value": "float32"}
-    order = ["variant", "seed", "task", "gallery", "representation", "item"]
-    rows = per_query.loc[wanted, [*names, "seed", "item", "cluster", "value"]].sort_values(
-        order, ignore_index=True
-    )
+    sizes = [name for name in ("bytes",) if name in per_query]
+    kinds = dict.fromkeys(names, "category") | dict.fromkeys(["item", "cluster", *sizes], "int32")
+    order = ["variant", "seed", "task", "gallery", "representation", *sizes, "item"]
+    rows = per_query.loc[wanted, [*names, "seed", *sizes, "item", "cluster", "value"]]
+    rows = rows.sort_values(order, ignore_index=True).astype(kinds | {"value": "float32"})
     with atomic_path(target) as aside:
-        rows.astype(kinds).to_parquet(aside, compression="zstd", index=False)
+        rows.to_parquet(aside, compression="zstd", index=False)
 
 
 def codes_markdown(folder: Path, collection: str) -> str:
@@ -190,8 +191,10 @@ def publish_codes(collection: str) -> None:
     if not (results / "claims.json").is_file():
         return
     published = paths.resolve(PUBLISHED)
-    scores = headline_rows(pd.read_parquet(results / "scores.parquet"), (OWN_GALLERY, MERGED))
-    write_table(published / f"{collection}-codes.csv", scores)
+    every = pd.read_parquet(results / "scores.parquet")
+    write_table(published / f"{collection}-codes.csv", headline_rows(every, (OWN_GALLERY, MERGED)))
+    per_query = pd.read_parquet(results / "per_query.parquet")
+    publish_queries(per_query, every, published / f"{collection}-codes-per-query.parquet")
     write_table(published / f"{collection}-codes-bits.csv", pd.read_csv(results / "bits.csv"))
     claims = json.loads((results / "claims.json").read_text(encoding="utf-8"))
     write_json(published / f"{collection}-codes-claims.json", claims)

@@ -2,8 +2,9 @@
 
     python -m unifiedlib.rejudge
 
-docs/results holds each query's result behind the main claims and those of ablations, with the cluster that it counts in. They
-are judged by the margins, the seed and the resamples of params.yaml, so a margin changed there shows what it would change.
+docs/results holds each query's result behind the main claims, those of ablations and of codes, with the cluster that it counts
+in. They are judged by the margins, the seed and the resamples of params.yaml, so a margin changed there shows what it would
+change.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,7 @@ from unifiedlib import paths
 from unifiedlib.ablation_claims import Ablation, Judging, Setting, claim_entries, judged
 from unifiedlib.ablation_results import named, read_queries
 from unifiedlib.claims import Claim, judge_claims
+from unifiedlib.codes_claims import CodesJudging, judge_codes
 from unifiedlib.params import ABLATED, ParameterError, load_params
 from unifiedlib.publish import PUBLISHED
 from unifiedlib.results import headlines
@@ -70,6 +72,21 @@ def ablations_again(params: Params, folder: Path, collection: str) -> list[Claim
     return claim_entries(found)
 
 
+def codes_again(params: Params, folder: Path, collection: str) -> list[Claim]:
+    """The claims of a collection's study of codes, judged again."""
+    scoring = getattr(params.evaluate, collection)
+    judging = CodesJudging(scoring.margin_c1, scoring.margin_c3, scoring.seed, scoring.n_resamples)
+    per_query = read_queries(folder / f"{collection}-codes-per-query.parquet")
+    return judge_codes(pd.read_csv(folder / f"{collection}-codes.csv"), per_query, judging)
+
+
+PARTS: dict[str, Callable[[Params, Path, str], list[Claim]]] = {
+    "": main_again,
+    "-ablations": ablations_again,
+    "-codes": codes_again,
+}
+
+
 def changed(published: Sequence[Claim], again: Sequence[Claim]) -> list[str]:
     """One line for each claim that is judged, or measured, otherwise than it was published."""
     before, now = ({str(one["id"]): one for one in claims} for claims in (published, again))
@@ -87,7 +104,8 @@ def rejudge(params: Params, folder: Path) -> dict[str, list[str]]:
     """What changes where everything that was published is judged again: {"photos": lines, "photos-ablations": lines}."""
     found = {}
     for collection in ABLATED:
-        for name, again in ((collection, main_again), (f"{collection}-ablations", ablations_again)):
+        for part, again in PARTS.items():
+            name = f"{collection}{part}"
             if (folder / f"{name}-per-query.parquet").is_file():
                 found[name] = changed(published_claims(folder, name), again(params, folder, collection))
     return found

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from unifiedlib.bootstrap import bootstrap_mean, bootstrap_rows, paired_bootstrap, resampled_means
+from unifiedlib.bootstrap import (
+    bootstrap_mean,
+    bootstrap_rows,
+    effective_clusters,
+    paired_bootstrap,
+    resampled_means,
+)
 
 
 def noise(n_seed: int, n_query: int, seed: int = 0) -> np.ndarray:
@@ -111,17 +117,25 @@ def test_sides_that_cannot_be_paired_are_refused(first, second):
         paired_bootstrap(np.zeros(first), np.zeros(second), 0, 100)
 
 
-def clustered(n_cluster: int, seed: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
-    """Queries in clusters of 1 to 40: the cluster's own part and each query's; the truth over all clusters is 0.5."""
+def clustered(sizes: np.ndarray, seed: int, spread: float = 0.2) -> tuple[np.ndarray, np.ndarray]:
+    """Queries in clusters of these sizes: the cluster's own part and each query's; the truth over all clusters is 0.5."""
     generator = np.random.default_rng(seed)
-    sizes = generator.integers(1, 41, n_cluster)
-    clusters = np.repeat(np.arange(n_cluster), sizes)
-    own = generator.normal(0.5, spread, n_cluster)[clusters]
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    own = generator.normal(0.5, spread, len(sizes))[clusters]
     return (own + generator.normal(0, 0.3, len(clusters)))[np.newaxis], clusters
 
 
-def share_covered(n_cluster: int, is_known: bool) -> float:
-    worlds = [clustered(n_cluster, number) for number in range(400)]
+def even(n_cluster: int) -> np.ndarray:
+    """Sizes of 1 to 40."""
+    return np.random.default_rng(n_cluster).integers(1, 41, n_cluster)
+
+
+# A few people who sent most of the pictures, as in the garments of `photos`.
+UNEVEN = np.array([617, 181, 96, 88, *[24] * 8, *[6] * 61])
+
+
+def share_covered(sizes: np.ndarray, is_known: bool) -> float:
+    worlds = [clustered(sizes, number) for number in range(400)]
     found = [
         bootstrap_mean(values, number, 500, clusters if is_known else None)
         for number, (values, clusters) in enumerate(worlds)
@@ -131,11 +145,21 @@ def share_covered(n_cluster: int, is_known: bool) -> float:
 
 @pytest.mark.parametrize("n_cluster", [20, 31, 73])
 def test_about_95_percent_of_intervals_over_clusters_hold_the_truth(n_cluster):
-    assert 0.92 <= share_covered(n_cluster, is_known=True) <= 0.985
+    assert 0.92 <= share_covered(even(n_cluster), is_known=True) <= 0.985
+
+
+def test_intervals_hold_the_truth_where_few_clusters_have_most_queries():
+    assert share_covered(UNEVEN, is_known=True) >= 0.95
+
+
+def test_clusters_of_unequal_size_count_as_fewer():
+    assert effective_clusters(30, np.repeat(np.arange(10), 3)) == pytest.approx(10)
+    assert effective_clusters(UNEVEN.sum(), np.repeat(np.arange(73), UNEVEN)) == pytest.approx(5.4, abs=0.5)
+    assert effective_clusters(12, None) == 12
 
 
 def test_clustered_queries_drawn_one_by_one_hold_the_truth_far_too_seldom():
-    assert share_covered(31, is_known=False) < 0.7
+    assert share_covered(even(31), is_known=False) < 0.7
 
 
 def test_clusters_of_one_query_change_nothing():

@@ -83,6 +83,20 @@ def test_alike_queries_count_once():
     assert entry["how"].endswith("Fewer than 20 clusters of queries cannot tell, whatever the interval.")
 
 
+def test_clusters_of_unequal_size_are_told_and_widen_the_interval():
+    table = per_query(levels())
+    table["value"] += np.where(table["variant"] == "unified", np.sin(table["item"]) * 0.05, 0.0)
+    even, uneven = table["item"] // 5, np.where(table["item"] < 100, 0, table["item"] // 3)
+    found = {
+        name: judged(with_merged(table.assign(cluster=clusters)))["C2/lens"]
+        for name, clusters in (("even", even), ("uneven", uneven))
+    }
+    assert "200 queries in 40 clusters, drawn whole, and" in found["even"]["how"]
+    assert "200 queries in 35 clusters (uneven: worth 4), drawn whole, and" in found["uneven"]["how"]
+    widths = [found[name]["high"] - found[name]["low"] for name in ("even", "uneven")]
+    assert widths[1] > widths[0]
+
+
 def test_clusters_widen_the_interval():
     table = per_query(levels())
     steps = np.where(table["variant"] == "unified", np.sin(table["item"] // 8) * 0.1, 0.0)

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from unifiedlib.bootstrap import Clusters, Interval, n_clusters, paired_bootstrap
+from unifiedlib.bootstrap import Clusters, Interval, effective_clusters, n_clusters, paired_bootstrap
 from unifiedlib.clusters import FEWEST_CLUSTERS
 from unifiedlib.contract import MERGED
 from unifiedlib.scoring import OWN_GALLERY
@@ -31,6 +31,8 @@ from unifiedlib.variants import IMAGENET, UNIFIED
 REPLICATED, NOT_REPLICATED, INCONCLUSIVE = "replicated", "not replicated", "inconclusive"
 SEVERITY = {NOT_REPLICATED: 0, INCONCLUSIVE: 1, REPLICATED: 2}
 DECIMALS = 6
+# Below this share of their number, what clusters are worth is told.
+UNEVEN = 0.75
 
 Claim = dict[str, str | float | None]
 Values = npt.NDArray[np.float64]
@@ -192,9 +194,12 @@ def paired_values(it: Comparison, per_query: pd.DataFrame, metric: str) -> Paire
 
 
 def _drawn(values: Paired) -> str:
-    """What was drawn, in words: "781 queries in 31 clusters, drawn whole"."""
-    whole = "" if values.n_cluster == values.n_query else f" in {values.n_cluster} clusters, drawn whole,"
-    return f"{values.n_query} queries{whole}"
+    """What was drawn, in words: "1549 queries in 73 clusters (uneven: worth 5), drawn whole,"."""
+    if values.n_cluster == values.n_query:
+        return f"{values.n_query} queries"
+    worth = effective_clusters(values.n_query, values.clusters)
+    uneven = f" (uneven: worth {worth:.0f})" if worth < UNEVEN * values.n_cluster else ""
+    return f"{values.n_query} queries in {values.n_cluster} clusters{uneven}, drawn whole,"
 
 
 def _explain(it: Comparison, metric: str, values: Paired, found: Interval, n: int) -> str:

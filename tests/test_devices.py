@@ -30,16 +30,16 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Collection:
 
 
 def start_two(
-    small: Collection, folder: Path, change: dict[str, object], *death: str
+    small: Collection, folder: Path, change: dict[str, object], *death: str, hosts: int = 1
 ) -> CompletedProcess[str]:
     folders = (str(small.folder), str(folder / "checkpoints"), str(folder / "model"))
-    return torchrun(str(SCRIPT), *folders, json.dumps(change), *death)
+    return torchrun(str(SCRIPT), *folders, json.dumps(change), *death, hosts=hosts)
 
 
 def by_two(
-    small: Collection, folder: Path, change: dict[str, object], said: str = ""
+    small: Collection, folder: Path, change: dict[str, object], said: str = "", hosts: int = 1
 ) -> tuple[pd.DataFrame, dict[str, torch.Tensor]]:
-    run = start_two(small, folder, change)
+    run = start_two(small, folder, change, hosts=hosts)
     assert run.returncode == 0, run.stderr
     assert said in run.stdout
     about = json.loads((folder / "model" / "model.json").read_text(encoding="utf-8"))
@@ -71,6 +71,15 @@ def test_two_processes_train_what_one_does_with_the_doubled_batch(
     assert np.allclose(history[shared], trained.history[shared], rtol=2e-3, atol=2e-4)
     for name, value in trained.model.state_dict().items():
         assert torch.allclose(weights[name], value, rtol=1e-2, atol=2e-3), name
+
+
+@pytest.mark.slow
+def test_two_hosts_train_what_two_processes_of_one_do(small: Collection, tmp_path: Path) -> None:
+    change: dict[str, object] = {"classes_per_step": 3}
+    history, weights = by_two(small, tmp_path / "host", change)
+    apart, others = by_two(small, tmp_path / "hosts", change, hosts=2)
+    assert apart.equals(history)
+    assert all(torch.equal(others[name], weights[name]) for name in weights)
 
 
 @pytest.mark.slow

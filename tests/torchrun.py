@@ -16,18 +16,27 @@ def free_port() -> int:
 
 
 def torchrun(
-    *arguments: str, cwd: Path | None = None, **environment: str
+    *arguments: str, cwd: Path | None = None, hosts: int = 1, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Two processes on this machine, over the loopback."""
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    """Two processes over the loopback, both of one host or of `hosts` that are this machine; what the first host printed."""
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(2 // hosts)]
     address = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     fixed = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
-    return subprocess.run(
-        [*command, *address, *arguments],
-        env={**os.environ, **fixed, **environment},
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    agents = [
+        subprocess.Popen(
+            [*command, *address, "--nnodes", str(hosts), "--node-rank", str(rank), *arguments],
+            env={**os.environ, **fixed, **environment},
+            cwd=cwd,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(hosts)
+    ]
+    try:
+        said = [agent.communicate(timeout=120) for agent in agents]
+    finally:
+        for agent in agents:
+            agent.kill()
+    status = next((agent.returncode for agent in agents if agent.returncode), 0)
+    return subprocess.CompletedProcess(agents[0].args, status, *said[0])

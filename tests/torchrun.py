@@ -18,7 +18,7 @@ def free_port() -> int:
 def torchrun(
     *arguments: str, cwd: Path | None = None, hosts: int = 1, **environment: str
 ) -> subprocess.CompletedProcess[str]:
-    """Two processes over the loopback, both of one host or of `hosts` that are this machine; what the first host printed."""
+    """Two processes over the loopback, both of one host or of `hosts` that are this machine; what all of them printed."""
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", str(2 // hosts)]
     address = ["--master-addr", "127.0.0.1", "--master-port", str(free_port())]
     fixed = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
@@ -39,4 +39,4 @@ def torchrun(
         for agent in agents:
             agent.kill()
     status = next((agent.returncode for agent in agents if agent.returncode), 0)
-    return subprocess.CompletedProcess(agents[0].args, status, *said[0])
+    return subprocess.CompletedProcess(agents[0].args, status, *map("".join, zip(*said, strict=True)))

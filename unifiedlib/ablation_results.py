@@ -64,7 +64,7 @@ def read_queries(path: Path, kept: list[tuple[str, str, str]] | None = None) -> 
     table = pd.read_parquet(path, filters=kept)
     if "cluster" not in table.columns:
         raise ValueError(
-            f"{path} has no column 'cluster': it was written by an older version; evaluate and publish again"
+            f"{path} has no column 'cluster': an older version wrote it; run the stage behind it again"
         )
     return table
 

@@ -2,9 +2,9 @@
 
     python -m unifiedlib.rejudge
 
-docs/results holds each query's result behind the main claims, those of ablations and of codes, with the cluster that it counts
-in. They are judged by the margins, the seed and the resamples of params.yaml, so a margin changed there shows what it would
-change.
+docs/results holds each query's result behind the main claims and those of ablations, and behind those of codes where they were
+published, with the cluster that it counts in. They are judged by the margins, the seed and the resamples of params.yaml, so a
+margin changed there shows what it would change.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from unifiedlib.stage_parameters import stage_parameters
 
 
 def published_claims(folder: Path, name: str) -> list[Claim]:
-    """The claims that were published of a collection ("photos") or of its ablations ("photos-ablations")."""
+    """The claims that were published of a collection ("photos"), of its ablations ("photos-ablations") or codes."""
     return cast(list[Claim], json.loads((folder / f"{name}-claims.json").read_text(encoding="utf-8")))
 
 
